@@ -1,0 +1,65 @@
+// Lock: a mutex that knows its owner, takes part in deadlock prediction and detection, and
+// otherwise behaves as std::mutex.
+//
+//   lockwarden::Lock lock;                      // constexpr: usable as a global
+//   lockwarden::Lock accounts("accounts");      // a name for reports
+//   std::scoped_lock guard(lock);
+//
+// Thread safety: all members may be called by any thread, except where they say so.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+
+namespace lockwarden {
+inline namespace v1 {
+
+namespace internal {
+// Shared by Lock and RLock. 16 bytes; the word comes first, at the lock's address.
+struct LockState {
+  std::atomic<uint32_t> word{0};  // 0, or the owner's tid; top bit: others may be asleep
+  std::atomic<uint32_t> id{0};    // assigned on first use, ascending
+  const char* name = nullptr;     // not owned: a literal, or outlives the lock
+};
+uint32_t AssignId(LockState* state);
+}  // namespace internal
+
+// Meets Lockable. Not recursive: a thread that locks it twice gets std::system_error with
+// resource_deadlock_would_occur instead of hanging.
+class ABSL_LOCKABLE Lock {
+ public:
+  constexpr Lock() noexcept = default;
+  // `name` is kept by pointer: pass a literal, or a string that outlives the lock.
+  constexpr explicit Lock(const char* name) noexcept { state_.name = name; }
+  // Must not be held. Ends the lock's identity, so that reused memory is not taken for it.
+  ~Lock();
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+  // Blocks until the lock is held. Throws std::system_error (see above).
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION();
+  // Never blocks; false if it is held, also by the calling thread.
+  [[nodiscard]] bool try_lock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
+  // The caller must hold it; else std::system_error with operation_not_permitted.
+  void unlock() ABSL_UNLOCK_FUNCTION();
+
+  // Whether some thread held it just now.
+  [[nodiscard]] bool locked() const noexcept {
+    return state_.word.load(std::memory_order_relaxed) != 0;  // a snapshot: pairs with nothing
+  }
+  // Unique in the process and ascending; assigned on first use. acquire() sorts by it.
+  [[nodiscard]] uint64_t id() { return internal::AssignId(&state_); }
+  // As given, or "".
+  [[nodiscard]] const char* name() const noexcept {
+    return state_.name == nullptr ? "" : state_.name;
+  }
+
+ private:
+  internal::LockState state_;
+};
+static_assert(sizeof(Lock) <= 16);
+
+}  // namespace v1
+}  // namespace lockwarden

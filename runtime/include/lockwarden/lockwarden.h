@@ -1,0 +1,6 @@
+// Everything a C++ program needs of Lockwarden.
+#pragma once
+
+#include "lockwarden/acquire.h"  // IWYU pragma: export
+#include "lockwarden/lock.h"     // IWYU pragma: export
+#include "lockwarden/rlock.h"    // IWYU pragma: export

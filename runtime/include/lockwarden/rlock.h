@@ -1,0 +1,49 @@
+// RLock: a Lock that its owner may take again; it is free when every level was released.
+// Behaves as std::recursive_mutex.
+//
+// Thread safety: all members may be called by any thread.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+#include "lockwarden/lock.h"
+
+namespace lockwarden {
+inline namespace v1 {
+
+class ABSL_LOCKABLE RLock {
+ public:
+  constexpr RLock() noexcept = default;
+  // `name` as for Lock.
+  constexpr explicit RLock(const char* name) noexcept { state_.name = name; }
+  ~RLock();
+  RLock(const RLock&) = delete;
+  RLock& operator=(const RLock&) = delete;
+
+  // Blocks until the lock is held, unless the caller holds it already.
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION();
+  // Never blocks; true if the caller holds it now, perhaps once more.
+  [[nodiscard]] bool try_lock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
+  // Undoes one level. The caller must hold it; else std::system_error with
+  // operation_not_permitted.
+  void unlock() ABSL_UNLOCK_FUNCTION();
+
+  // Whether some thread held it just now.
+  [[nodiscard]] bool locked() const noexcept {
+    return state_.word.load(std::memory_order_relaxed) != 0;  // a snapshot: pairs with nothing
+  }
+  [[nodiscard]] uint64_t id() { return internal::AssignId(&state_); }  // as for Lock
+  [[nodiscard]] const char* name() const noexcept {
+    return state_.name == nullptr ? "" : state_.name;
+  }
+
+ private:
+  internal::LockState state_;
+  // Levels beyond the first. Written by the owner; others only see it where they are told
+  // that they do not own the lock.
+  std::atomic<uint32_t> depth_{0};
+};
+
+}  // namespace v1
+}  // namespace lockwarden

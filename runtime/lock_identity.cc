@@ -1,0 +1,151 @@
+// Lives of locks: found, begun and ended.
+//
+//   L1 generation += 1   release   pairs with L2 and the fast path's acquire: whoever sees
+//                                  the new generation sees the new life's description
+//   L2 generation        acquire
+//
+// A record's description is written before its generation moves, so a reader that checks
+// the generation after reading knows whether both belong together.
+#include "runtime/lock_identity.h"
+
+#include "runtime/lock_class.h"
+#include "runtime/modules.h"
+#include "runtime/stack_capture.h"
+
+namespace lockwarden::ledger {
+namespace {
+
+uint64_t HashOf(uint64_t address) { return MixHash(address); }
+
+uint32_t FindRecord(const Ledger& ledger, uint64_t address) {
+  const LockRecord* locks = ledger.Table<LockRecord>(kLocks);
+  return ledger.Index(kLockIndex).Find(HashOf(address), [&](uint32_t index) {
+    // Relaxed: written before the slot that led here was published (I1/I2).
+    return locks[index].address.load(std::memory_order_relaxed) == address;
+  });
+}
+
+uint32_t FindOrAddRecord(const Ledger& ledger, uint64_t address) {
+  const uint32_t found = FindRecord(ledger, address);
+  if (found != GrowingIndex::kNotFound) return found;
+  const uint32_t fresh = ledger.Allocate(kLocks);
+  if (fresh == kNoIndex) return kNoIndex;
+  const uint64_t behind = address + 1;  // as of a return address: static storage is a module's
+  NoteModulesOf(ledger, &behind, 1);
+  LockRecord* locks = ledger.Table<LockRecord>(kLocks);
+  // Relaxed: published by the index slot (I1). A fresh record is "destroyed": its first
+  // use begins its first life.
+  locks[fresh].address.store(address, std::memory_order_relaxed);
+  locks[fresh].kind_and_flags.store(kRecordDestroyed, std::memory_order_relaxed);  // as above
+  const uint32_t index =
+      ledger.Index(kLockIndex).Insert(HashOf(address), fresh, [&](uint32_t other) {
+        // Relaxed: as in FindRecord.
+        return locks[other].address.load(std::memory_order_relaxed) == address;
+      });
+  if (index == GrowingIndex::kFull) {
+    // Relaxed: a statistic.
+    ledger.header().tables[kLockIndex].dropped.fetch_add(1, std::memory_order_relaxed);
+    return kNoIndex;
+  }
+  return index;
+}
+
+// Only the thread that won the right to (by the CAS in BeginIfEnded, or because it runs
+// the lock's init) describes a life.
+void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
+              uint32_t kind_and_flags, uint64_t site, uint64_t cfa) {
+  // Relaxed, all: made visible by L1.
+  lock.serial.store(ledger.header().next_lock_serial.fetch_add(1, std::memory_order_relaxed),
+                    std::memory_order_relaxed);
+  const uint32_t stack = CaptureIfWanted(thread, site, cfa);
+  lock.init_stack.store(stack, std::memory_order_relaxed);  // made visible by L1, and so below
+  lock.lock_class.store(ClassOf(ledger, site, stack, KindOf(kind_and_flags)),
+                        std::memory_order_relaxed);
+  lock.name.store(0, std::memory_order_relaxed);  // as above, and so are these
+  lock.own_releases.store(0, std::memory_order_relaxed);
+  lock.foreign_releases.store(0, std::memory_order_relaxed);
+}
+
+void MoveGeneration(LockRecord& lock) {
+  // Relaxed read: only the thread that describes the life moves it.
+  const uint32_t generation = lock.generation.load(std::memory_order_relaxed);
+  lock.generation.store((generation + 1) & kGenerationMask, std::memory_order_release);  // L1
+}
+
+}  // namespace
+
+LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock describe,
+                         uint64_t site, uint64_t cfa) {
+  const Ledger ledger = TheLedger();
+  const uint64_t address = reinterpret_cast<uint64_t>(lock);
+  const uint32_t index = FindOrAddRecord(ledger, address);
+  if (index == kNoIndex) return {};
+  LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
+  uint32_t now = lock_record.kind_and_flags.load(std::memory_order_acquire);  // L3
+  const uint32_t described = describe(lock);
+  // Memory reused for another kind of object without a destroy is a new life too.
+  const bool ended = (now & kRecordDestroyed) != 0 || KindOf(now) != KindOf(described);
+  // L3/L4: one of the threads that meet an ended life wins the CAS and begins the next.
+  if (ended && lock_record.kind_and_flags.compare_exchange_strong(
+                   now, described, std::memory_order_acq_rel)) {  // L4, pairs with L3
+    Describe(ledger, record, lock_record, described, site, cfa);
+    MoveGeneration(lock_record);
+  }
+  LockCacheEntry& entry = record->lock_cache[(address * 0x9e3779b97f4a7c15ull) >> 55];
+  // Relaxed: own cache entry; the count moves to the lock's record before it is reused.
+  const uint64_t count = entry.count.load(std::memory_order_relaxed);
+  const PackedRef previous = entry.lock.load(std::memory_order_relaxed);  // as above
+  if (count != 0) {
+    ledger.Table<LockRecord>(kLocks)[IndexOf(previous)].acquisitions.fetch_add(
+        count, std::memory_order_relaxed);  // a statistic
+  }
+  const uint32_t generation = lock_record.generation.load(std::memory_order_acquire);  // L2
+  const PackedRef ref = Pack(index, generation, 0);
+  entry.count.store(0, std::memory_order_relaxed);  // own cache entry, as above, and so below
+  // A signal handler may use the entry for another lock between any two of these stores:
+  // then they are made again, since an address beside another lock's name would last.
+  do {
+    entry.lock.store(ref, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    entry.address.store(address, std::memory_order_relaxed);  // own cache entry
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } while (entry.lock.load(std::memory_order_relaxed) != ref);  // own cache entry
+  return {ref, described, &entry};
+}
+
+void BeginLockLife(ThreadRecord* record, const void* lock, uint32_t kind_and_flags, uint64_t site,
+                   uint64_t cfa) {
+  const Ledger ledger = TheLedger();
+  const uint32_t index = FindOrAddRecord(ledger, reinterpret_cast<uint64_t>(lock));
+  if (index == kNoIndex) return;
+  LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
+  lock_record.kind_and_flags.store(kind_and_flags | kInitSeen, std::memory_order_release);  // L4
+  Describe(ledger, record, lock_record, kind_and_flags, site, cfa);
+  MoveGeneration(lock_record);
+}
+
+void EndLockLife(PackedRef life) {
+  LockRecord& lock = TheLedger().Table<LockRecord>(kLocks)[IndexOf(life)];
+  uint32_t generation = GenerationOf(life);
+  // Release: L1. Fails when the next life has begun: then there is nothing to end.
+  if (lock.generation.compare_exchange_strong(generation, (generation + 1) & kGenerationMask,
+                                              std::memory_order_release,
+                                              std::memory_order_relaxed)) {  // value unused
+    lock.kind_and_flags.fetch_or(kRecordDestroyed, std::memory_order_release);  // L4
+  }
+}
+
+PackedRef FindLock(const void* lock) {
+  const Ledger ledger = TheLedger();
+  const uint32_t index = FindRecord(ledger, reinterpret_cast<uint64_t>(lock));
+  if (index == GrowingIndex::kNotFound) return 0;
+  const LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
+  const uint32_t generation = lock_record.generation.load(std::memory_order_acquire);  // L2
+  // Pairs with L4: a destroyed life is not present any more.
+  if ((lock_record.kind_and_flags.load(std::memory_order_acquire) & kRecordDestroyed) != 0) {
+    return 0;
+  }
+  return Pack(index, generation, static_cast<uint8_t>(Mode::kExclusive));
+}
+
+}  // namespace lockwarden::ledger

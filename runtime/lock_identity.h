@@ -1,0 +1,63 @@
+// Lock identity: from the address of a lock to {index, generation}, the name of one
+// life of one lock, nearly always through the per-thread cache.
+//
+// Written by: any thread. Read by: the hooks. Must never: allocate, block, or follow
+// the lock's own memory except to describe a lock that the caller is just using.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/gate.h"
+
+namespace lockwarden::ledger {
+
+// Says what a lock is when it is first seen: LockKind | LockFlag.
+using DescribeLock = uint32_t (*)(const void* lock);
+
+struct LockUse {
+  PackedRef ref = 0;               // without mode; 0: the lock table is full
+  uint32_t kind_and_flags = 0;
+  LockCacheEntry* cached = nullptr;  // counts acquisitions; null when ref is 0
+};
+
+LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock describe,
+                         uint64_t site, uint64_t cfa);
+
+// What the thread's cache knows of the lock; ref 0: nothing.
+__attribute__((always_inline)) inline LockUse LookUpLock(ThreadRecord* record, const void* lock) {
+  const uint64_t address = reinterpret_cast<uint64_t>(lock);
+  LockCacheEntry& entry = record->lock_cache[(address * 0x9e3779b97f4a7c15ull) >> 55];
+  static_assert(kLockCacheSize == 512, "the shift takes the top 9 bits");
+  // Relaxed: own cache entry; only this thread writes it.
+  if (__builtin_expect(entry.address.load(std::memory_order_relaxed) == address, 1)) {
+    const PackedRef ref = entry.lock.load(std::memory_order_relaxed);  // as above
+    const LockRecord& lock_record = this_thread.locks[IndexOf(ref)];
+    // Acquire: pairs with L1 in lock_identity.cc. A life that has ended has another
+    // generation, whoever ended it.
+    if (__builtin_expect(lock_record.generation.load(std::memory_order_acquire) ==
+                             GenerationOf(ref), 1)) {
+      // Relaxed: written when the life began, before the generation just seen.
+      return {ref, lock_record.kind_and_flags.load(std::memory_order_relaxed), &entry};
+    }
+  }
+  return {};
+}
+
+__attribute__((always_inline)) inline LockUse IdentifyLock(ThreadRecord* record, const void* lock,
+                                                           DescribeLock describe, uint64_t site,
+                                                           uint64_t cfa) {
+  const LockUse known = LookUpLock(record, lock);
+  if (__builtin_expect(known.cached != nullptr, 1)) return known;
+  return IdentifyLockSlow(record, lock, describe, site, cfa);
+}
+
+// An init call was seen: a new life begins here, created at `site`.
+void BeginLockLife(ThreadRecord* record, const void* lock, uint32_t kind_and_flags, uint64_t site,
+                   uint64_t cfa);
+// The present life at this address, without beginning one; 0 when there is none.
+PackedRef FindLock(const void* lock);
+// A destroy call has succeeded: ends the life that FindLock named before the call, unless
+// another one has begun there since (the memory may already be somebody else's).
+void EndLockLife(PackedRef life);
+
+}  // namespace lockwarden::ledger

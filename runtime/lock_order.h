@@ -1,0 +1,63 @@
+// Lock order: "acquired while these were held", recorded before the acquire can block.
+//
+// A thread that acquires with locks held looks one hash (of everything it holds, and of
+// what it asks for) up in its own cache; only a combination that it has not met yet
+// goes to the shared graph, with a witness. One look-up however many locks are held.
+//
+// Only for profile=test, which predicts; in production nobody would read it.
+//
+// Written by: the acquiring thread. Read by: the reader. Must never: search the graph
+// (the reader does that), allocate, or block.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/gate.h"
+#include "runtime/settings.h"
+
+namespace lockwarden::ledger {
+
+struct OrderAcquisition {
+  PackedRef lock = 0;  // with mode and mode bits
+  uint64_t site = 0;
+  uint64_t cfa = 0;
+};
+
+// Adds the edges from every lock that the thread holds in frames 0..frame.
+void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acquisition,
+                     uint64_t held_hash);
+
+// Hash of what the thread holds, with the lock asked for; 0 when nothing is held.
+__attribute__((always_inline)) inline uint64_t HeldHash(const ThreadRecord* record,
+                                                        uint32_t frame, PackedRef lock) {
+  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
+  uint64_t hash = 0;
+  for (uint32_t f = 0; f <= frame; ++f) {
+    // Relaxed: own record; only this thread writes it.
+    const uint32_t count = record->FrameAt(f).held_count.load(std::memory_order_relaxed);
+    const HeldEntry* held = &record->held[kHeldBegin[f]];
+    for (uint32_t i = 0; i < count; ++i) {
+      hash = (hash ^ held[i].lock.load(std::memory_order_relaxed)) * kOdd;  // as above
+      hash ^= hash >> 32;
+    }
+  }
+  if (hash == 0) return 0;
+  hash = (hash ^ lock) * kOdd;
+  return hash ^ (hash >> 32);
+}
+
+// Nothing is held, or the cache has this order already.
+__attribute__((always_inline)) inline bool KnownOrder(const ThreadRecord* record, uint64_t hash) {
+  return hash == 0 ||
+         record->order_cache[hash % kOrderCacheSize] == static_cast<uint32_t>(hash >> 32);
+}
+
+__attribute__((always_inline)) inline void RecordOrder(ThreadRecord* record, uint32_t frame,
+                                                       PackedRef lock, uint64_t site,
+                                                       uint64_t cfa) {
+  if (!TheSettings().order) return;
+  const uint64_t hash = HeldHash(record, frame, lock);
+  if (!KnownOrder(record, hash)) RecordOrderSlow(record, frame, {lock, site, cfa}, hash);
+}
+
+}  // namespace lockwarden::ledger

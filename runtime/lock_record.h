@@ -1,0 +1,65 @@
+// LockRecord: the identity of one lock, and what is known about it.
+//
+// A record belongs to an address for the life of the process; `generation` tells
+// the lives of the locks that have stood there apart. A reference {index,
+// generation} is good while the record's generation is still the same, so memory
+// that is freed and reused for another lock never joins two lives wherever an
+// init or destroy call was seen. Where neither exists (std::mutex, static
+// initialisers) reuse cannot be known: kInitSeen is unset and findings that
+// hang on identity over time say so.
+//
+// Written by: any thread of the process (each field says how).
+// Read by: any reader. Must never: be freed or moved.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "runtime/lock_ref.h"
+
+namespace lockwarden::ledger {
+
+struct alignas(64) LockRecord {
+  std::atomic<uint64_t> address{0};         // written once, before the record can be found
+  std::atomic<uint32_t> generation{0};      // moves at init and destroy; 24 bits are used
+  std::atomic<uint32_t> kind_and_flags{0};  // LockKind | LockFlag; written at init or first use
+  std::atomic<uint64_t> serial{0};          // ascending id for people: "lock 17"; one a life
+  std::atomic<uint32_t> lock_class{0};      // index into the class table + 1; 0: none
+  std::atomic<uint32_t> name{0};            // offset into names; 0: none
+  std::atomic<uint32_t> init_stack{0};      // where it was created, if that was seen
+  std::atomic<uint32_t> contentions{0};     // fetch_add on the slow path
+  std::atomic<uint64_t> wait_ns{0};         // fetch_add on the slow path
+  std::atomic<uint64_t> acquisitions{0};    // flushed from lock caches; see LockCacheEntry
+  union {
+    // Semaphores: evidence of whether units are used as a lock is. Conditions: see LastMutex.
+    std::atomic<uint32_t> own_releases{0};  // posts by the thread that held a unit
+    // Locks: a stack of code outside signal handlers that took it; see handler_use.h.
+    std::atomic<uint32_t> plain_stack;
+  };
+  // Evidence of whether a lock or a semaphore is handed over.
+  std::atomic<uint32_t> foreign_releases{0};  // releases by a thread that held none
+};
+static_assert(sizeof(LockRecord) == 64);
+
+// In plain_stack: it was only taken to read so far.
+inline constexpr uint32_t kPlainShared = 1u << 31;
+
+// Conditions: the index of the mutex that was last waited with, plus 1. A condition is not
+// released by anybody.
+inline std::atomic<uint32_t>& LastMutex(LockRecord& condition) { return condition.own_releases; }
+
+constexpr LockKind KindOf(uint32_t kind_and_flags) {
+  return static_cast<LockKind>(kind_and_flags & 0xff);
+}
+
+// A lock class: all locks created, or first locked, at one site.
+struct LockClassRecord {
+  std::atomic<uint64_t> site{0};    // pc of the creating or first locking call
+  std::atomic<uint32_t> stack{0};   // interned stack of that call
+  std::atomic<uint32_t> name{0};    // offset into names; 0: none
+  std::atomic<uint32_t> kind{0};    // LockKind
+  std::atomic<uint32_t> locks{0};   // lives that began in this class
+};
+static_assert(sizeof(LockClassRecord) == 24);
+
+}  // namespace lockwarden::ledger

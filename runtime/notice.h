@@ -1,0 +1,21 @@
+// What a process that is not recorded says: one line to a person, one message to the
+// supervisor.
+//
+// Used by: the recorder, when it steps aside. Must never: block, raise a signal, or write
+// into a file that the program has opened itself.
+#pragma once
+
+#include <sys/uio.h>
+
+namespace lockwarden::ledger {
+
+// At load: standard error, as the program was started with. Closed, or another file by the
+// time of a line: the line is not written.
+void RememberStandardError();
+void WriteLine(const iovec* parts, int count);
+
+// Tells the supervisor that this process is not recorded, so that it is counted. False:
+// there is none, or it cannot be reached.
+bool SendStepAside(const char* reason);
+
+}  // namespace lockwarden::ledger

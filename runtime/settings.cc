@@ -1,0 +1,146 @@
+// Parses what the recorder needs of LOCKWARDEN_OPTIONS and LOCKWARDEN_SOCKET. Keys that
+// only the supervisor acts on are known here by name, so that a typing error is told from
+// them; LOCKWARDEN_OPTIONS=help prints them all.
+#include "runtime/settings.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "runtime/ledger.h"
+#include "runtime/notice.h"
+
+namespace lockwarden::ledger {
+
+Settings the_settings;
+
+namespace {
+
+struct Key {
+  const char* name;
+  const char* help;
+};
+constexpr Key kKeys[] = {
+    {"profile", "test|production (default: production; lockwarden run: test)"},
+    {"stacks", "full|site|off: stacks of acquisitions and waits (default: full)"},
+    {"on_deadlock", "report|dump|abort|restart; lockwarden run acts on it"},
+    {"restart", "never|on-failure|always; lockwarden run acts on it"},
+    {"restart_delay", "a duration; lockwarden run acts on it"},
+    {"restart_max", "a count; lockwarden run acts on it"},
+    {"restart_window", "a duration; lockwarden run acts on it"},
+    {"metrics", "ADDR:PORT; lockwarden run acts on it"},
+    {"incidents", "a directory; lockwarden run acts on it"},
+    {"report", "stderr or a file; lockwarden run acts on it"},
+    {"format", "text|json; lockwarden run acts on it"},
+    {"exitcode", "0 to 255; lockwarden run acts on it"},
+};
+
+// One word of the options: a view, with quotes taken off the value.
+struct Text {
+  const char* begin;
+  size_t size;
+  bool Is(const char* other) const {
+    return std::strlen(other) == size && std::memcmp(begin, other, size) == 0;
+  }
+};
+
+bool SameKey(Text text, const char* name) {
+  if (std::strlen(name) != text.size) return false;
+  for (size_t i = 0; i < text.size; ++i) {
+    if ((text.begin[i] == '-' ? '_' : text.begin[i]) != name[i]) return false;
+  }
+  return true;
+}
+
+void Say(const char* a, Text b, const char* c, Text d) {
+  const char prefix[] = "lockwarden: LOCKWARDEN_OPTIONS: ";
+  const iovec parts[6] = {{const_cast<char*>(prefix), sizeof(prefix) - 1},
+                    {const_cast<char*>(a), std::strlen(a)},
+                    {const_cast<char*>(b.begin), b.size},
+                    {const_cast<char*>(c), std::strlen(c)},
+                    {const_cast<char*>(d.begin), d.size},
+                    {const_cast<char*>("\n"), 1}};
+  WriteLine(parts, 6);
+}
+
+void PrintHelp() {
+  for (const Key& key : kKeys) {
+    const iovec parts[4] = {{const_cast<char*>(key.name), std::strlen(key.name)},
+                      {const_cast<char*>("\t"), 1},
+                      {const_cast<char*>(key.help), std::strlen(key.help)},
+                      {const_cast<char*>("\n"), 1}};
+    WriteLine(parts, 4);
+  }
+}
+
+void Apply(Settings* settings, Text key, Text value) {
+  if (key.Is("help")) return PrintHelp();
+  if (SameKey(key, "profile")) {
+    if (value.Is("test") || value.Is("production")) {
+      settings->order = value.Is("test");
+      return;
+    }
+  } else if (SameKey(key, "stacks")) {
+    if (value.Is("full") || value.Is("site") || value.Is("off")) {
+      settings->stacks = value.Is("full")   ? StackMode::kFull
+                         : value.Is("site") ? StackMode::kSite
+                                            : StackMode::kOff;
+      return;
+    }
+  } else {
+    for (const Key& known : kKeys) {
+      if (SameKey(key, known.name)) return;  // the supervisor's business
+    }
+    return Say("unknown key ", key, "; LOCKWARDEN_OPTIONS=help lists them", {"", 0});
+  }
+  Say("bad value for ", key, ": ", value);
+}
+
+bool Separates(char c) { return c == ',' || c == ' ' || c == '\t' || c == '\n'; }
+
+void ParseOptions(const char* at, Settings* settings) {
+  while (*at != '\0') {
+    while (Separates(*at)) ++at;
+    const char* key = at;
+    while (*at != '\0' && *at != '=' && !Separates(*at)) ++at;
+    const Text name = {key, static_cast<size_t>(at - key)};
+    Text value = {"", 0};
+    if (*at == '=') {
+      ++at;
+      const char quote = (*at == '"' || *at == '\'') ? *at++ : '\0';
+      const char* begin = at;
+      while (*at != '\0' && (quote != '\0' ? *at != quote : !Separates(*at))) ++at;
+      value = {begin, static_cast<size_t>(at - begin)};
+      if (quote != '\0' && *at == quote) ++at;
+    }
+    if (name.size != 0) Apply(settings, name, value);
+  }
+}
+
+void ParseSocket(const char* text, Settings* settings) {
+  constexpr size_t kToken = 32;
+  const char* colon = std::strchr(text, ':');
+  if (colon == nullptr || static_cast<size_t>(colon - text) != kToken ||
+      std::strlen(colon + 1) >= sizeof(settings->socket_path)) {
+    return;
+  }
+  std::memcpy(settings->token, text, kToken);
+  std::memcpy(settings->socket_path, colon + 1, std::strlen(colon + 1) + 1);
+}
+
+}  // namespace
+
+Settings ParseSettings(const char* options, const char* socket) {
+  Settings settings;
+  if (options != nullptr) ParseOptions(options, &settings);
+  if (socket != nullptr) ParseSocket(socket, &settings);
+  settings.loaded = true;
+  return settings;
+}
+
+void LoadSettings() {
+  if (the_settings.loaded) return;
+  RememberStandardError();
+  the_settings = ParseSettings(std::getenv(kOptionsVariable), std::getenv(kSocketVariable));
+}
+
+}  // namespace lockwarden::ledger

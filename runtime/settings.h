@@ -1,0 +1,30 @@
+// What the recorder was told: read once from the environment when the library is
+// loaded, and inherited through memory by forks (daemons clear their environment).
+//
+// Written by: LoadSettings, before any other thread can look. Read by: the recorder.
+// Must never: fail the program. An unknown key or a bad value is one line on standard
+// error and the default stays.
+#pragma once
+
+#include <cstdint>
+
+namespace lockwarden::ledger {
+
+enum class StackMode : uint8_t { kOff, kSite, kFull };
+
+struct Settings {
+  bool loaded = false;
+  bool order = false;  // profile=test predicts, so lock order is recorded; production does not
+  StackMode stacks = StackMode::kFull;
+  char token[33] = {};         // empty: nobody asked for the ledger
+  char socket_path[108] = {};  // sun_path
+};
+
+extern Settings the_settings;  // written once, before the gate opens
+inline const Settings& TheSettings() { return the_settings; }
+// Idempotent; the caller holds the right to initialise the process (see gate.h).
+void LoadSettings();
+// For tests: parses `options` and `socket` as the environment's values.
+Settings ParseSettings(const char* options, const char* socket);
+
+}  // namespace lockwarden::ledger
