@@ -1,0 +1,83 @@
+// The grammar of the command line, and the help text.
+#include "watchdog/command_line.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace lockwarden {
+namespace {
+
+absl::StatusOr<CommandLine> ParseRun(const std::vector<std::string>& args) {
+  CommandLine line;
+  line.what = CommandLine::What::kRun;
+  size_t i = 1;
+  for (; i < args.size(); ++i) {
+    const std::string& arg = args[i];
+    if (arg == "--") {
+      ++i;
+      break;
+    }
+    if (arg == "--help" || arg == "-h") {
+      line.what = CommandLine::What::kHelp;
+      return line;
+    }
+    if (arg.empty() || arg[0] != '-' || arg == "-") break;
+    if (!absl::StartsWith(arg, "--")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown option ", arg, "; options are written --key=value"));
+    }
+    const size_t equals = arg.find('=');
+    if (equals != std::string::npos) {
+      line.settings.push_back({arg.substr(2, equals - 2), arg.substr(equals + 1)});
+    } else if (i + 1 < args.size() && args[i + 1] != "--") {
+      line.settings.push_back({arg.substr(2), args[i + 1]});
+      ++i;
+    } else {
+      // A key that does not exist is the better thing to complain about.
+      const auto known = ResolveOptions({}, {{arg.substr(2), ""}}, "");
+      if (!known.ok() && absl::StrContains(known.status().message(), "unknown option")) {
+        return known.status();
+      }
+      return absl::InvalidArgumentError(absl::StrCat(arg, " needs a value"));
+    }
+  }
+  line.program.assign(args.begin() + static_cast<std::ptrdiff_t>(i), args.end());
+  return line;
+}
+
+}  // namespace
+
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& args) {
+  CommandLine line;
+  if (args.empty()) return line;
+  if (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
+    line.what = CommandLine::What::kHelp;
+    return line;
+  }
+  if (args[0] == "--version") {
+    line.what = CommandLine::What::kVersion;
+    return line;
+  }
+  if (args[0] == "run") return ParseRun(args);
+  const bool option = absl::StartsWith(args[0], "-");
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown ", option ? "option " : "command ", args[0],
+                   option ? " before a command" : "", "; try lockwarden run -- PROGRAM"));
+}
+
+std::string HelpText() {
+  return absl::StrCat(
+      "Lockwarden finds, detects, explains and recovers from deadlocks.\n\n"
+      "usage: lockwarden run [options] -- PROGRAM [ARG...]\n"
+      "           supervise a program and the processes it starts\n"
+      "       lockwarden --help | --version\n\n"
+      "Options of run (--key=value or --key value; hyphens for underscores work too). Each is\n"
+      "also a key of LOCKWARDEN_OPTIONS=\"key=value,key=value\"; the command line wins.\n\n",
+      DescribeOptions("--"),
+      "\nDurations take units: 200ms, 5s, 2m.\n\n"
+      "Exit codes: the program's own; exitcode (66) for findings with profile=test; 64 for a\n"
+      "usage error; 69 when the restarts are used up; 126 or 127 when PROGRAM cannot be\n"
+      "executed or found. A program that dies of a signal makes run die of the same one.\n");
+}
+
+}  // namespace lockwarden

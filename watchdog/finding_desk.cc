@@ -1,0 +1,106 @@
+// Findings in, reports and counts out.
+#include "watchdog/finding_desk.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "watchdog/exit_status.h"
+#include "watchdog/report.h"
+
+namespace lockwarden {
+namespace {
+
+bool IsDeadlock(FindingKind kind) {
+  return kind == FindingKind::kDeadlock || kind == FindingKind::kSelfDeadlock;
+}
+
+}  // namespace
+
+FindingDesk::FindingDesk(const Options& options, IncidentWriter* incidents, ReportSink* reports,
+                         ReportSink* notices)
+    : options_(options), incidents_(incidents), reports_(reports), notices_(notices) {}
+
+void FindingDesk::Notice(absl::string_view text) {
+  notices_->Write(absl::StrCat("lockwarden: ", text, "\n"));
+}
+
+void FindingDesk::Take(Finding* finding, const LedgerReader* reader) {
+  finding->fingerprint = Fingerprint(*finding);
+  ++findings_[KindName(finding->kind)];
+  if (finding->kind == FindingKind::kMisuse) ++misuse_[finding->misuse];
+  counts_for_exit_code_ |= CountsForExitCode(finding->kind);
+  const bool seen = !seen_.insert(finding->fingerprint).second;
+  if (IsDeadlock(finding->kind)) {
+    last_deadlock_seconds_ = static_cast<double>(finding->time_ns) / 1e9;
+  } else if (seen && !finding->fingerprint.empty()) {
+    ++repeats_;
+    return;
+  }
+  WriteIncident(finding, reader);
+  reports_->Write(options_.format == ReportFormat::kJson
+                      ? FormatJson(*finding) + "\n"
+                      : FormatText(*finding, {.color = reports_->terminal(),
+                                               .incidents = options_.incidents_shown}));
+}
+
+void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader) {
+  if (incidents_ == nullptr) return;
+  const absl::Status status = incidents_->Write(finding, reader);
+  if (status.ok()) {
+    ++written_[KindName(finding->kind)];
+    return;
+  }
+  ++write_errors_;
+  Notice(absl::StrCat("cannot write the incident: ", status.message()));
+}
+
+void FindingDesk::CopyTo(MetricsView* view) const {
+  view->findings = findings_;
+  view->misuse = misuse_;
+  view->incidents = written_;
+  view->incident_write_errors = write_errors_;
+  view->deadlock_last_timestamp_seconds = last_deadlock_seconds_;
+  for (FindingKind kind : {FindingKind::kDeadlock, FindingKind::kSelfDeadlock}) {
+    const auto found = findings_.find(KindName(kind));
+    view->deadlocks[KindName(kind)] = found == findings_.end() ? 0 : found->second;
+  }
+}
+
+std::string CountFindings(const std::map<std::string, uint64_t>& by_kind) {
+  uint64_t total = 0;
+  std::string kinds;
+  for (const auto& [kind, count] : by_kind) {
+    total += count;
+    absl::StrAppend(&kinds, kinds.empty() ? "" : ", ", count, " ",
+                    absl::StrReplaceAll(kind, {{"_", " "}}));
+  }
+  return absl::StrCat(total, total == 1 ? " finding (" : " findings (", kinds, ")");
+}
+
+std::vector<std::string> FindingDesk::Summary(const LedgerTotals& totals, uint64_t refused) const {
+  std::vector<std::string> lines;
+  if (!findings_.empty()) {
+    lines.push_back(absl::StrCat(
+        CountFindings(findings_),
+        written_.empty() ? "" : absl::StrCat(", incidents in ", options_.incidents_shown)));
+  }
+  if (repeats_ != 0) {
+    lines.push_back(absl::StrCat(repeats_, " of them the same as one reported before"));
+  }
+  if (write_errors_ != 0) {
+    lines.push_back(absl::StrCat(write_errors_, " incidents could not be written"));
+  }
+  if (reports_->lost() != 0) {
+    lines.push_back(absl::StrCat(reports_->lost(), " reports were cut short: nobody read them"));
+  }
+  for (const auto& [name, count] : totals.dropped) {
+    if (count != 0) lines.push_back(absl::StrCat("dropped records: ", name, " ", count));
+  }
+  if (totals.stepped_aside != 0) {
+    lines.push_back(absl::StrCat("recording was given up in ", totals.stepped_aside,
+                                 totals.stepped_aside == 1 ? " process" : " processes"));
+  }
+  if (refused != 0) lines.push_back(absl::StrCat("refused registrations: ", refused));
+  return lines;
+}
+
+}  // namespace lockwarden

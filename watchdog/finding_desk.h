@@ -1,0 +1,62 @@
+// FindingDesk: what becomes of a finding: fingerprint, incident, report, counts; and the
+// summary at the end.
+//
+// Written and read by: the supervisor's loop. Not thread-safe. Must never: lose a finding
+// because a disk is full or a pipe is.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "watchdog/finding.h"
+#include "watchdog/incident.h"
+#include "watchdog/ledger_totals.h"
+#include "watchdog/metrics_view.h"
+#include "watchdog/options.h"
+#include "watchdog/report_sink.h"
+
+namespace lockwarden {
+
+class FindingDesk {
+ public:
+  // `incidents` may be null (nowhere to write them). `notices` takes the supervisor's own
+  // lines, `reports` the findings; they may be the same. All outlive the desk.
+  FindingDesk(const Options& options, IncidentWriter* incidents, ReportSink* reports,
+              ReportSink* notices);
+
+  // Fills in fingerprint and incident. `reader` may be null. A finding other than a
+  // deadlock whose fingerprint was seen before in this run (in another process, or before
+  // a restart) is counted, not told again.
+  void Take(Finding* finding, const LedgerReader* reader);
+
+  // A line "lockwarden: TEXT" on standard error.
+  void Notice(absl::string_view text);
+
+  bool any_counts_for_exit_code() const { return counts_for_exit_code_; }
+  void CopyTo(MetricsView* view) const;
+  // Lines for the end of the run; empty when there is nothing to say.
+  std::vector<std::string> Summary(const LedgerTotals& totals, uint64_t refused) const;
+
+ private:
+  void WriteIncident(Finding* finding, const LedgerReader* reader);
+
+  const Options& options_;
+  IncidentWriter* incidents_;
+  ReportSink* reports_;
+  ReportSink* notices_;
+  std::map<std::string, uint64_t> findings_, misuse_, written_;
+  std::set<std::string> seen_;  // fingerprints
+  uint64_t repeats_ = 0, write_errors_ = 0;
+  double last_deadlock_seconds_ = 0;
+  bool counts_for_exit_code_ = false;
+};
+
+// "1 finding (1 deadlock)", "3 findings (2 deadlock, 1 misuse)". Pure.
+std::string CountFindings(const std::map<std::string, uint64_t>& by_kind);
+
+}  // namespace lockwarden

@@ -1,0 +1,47 @@
+// IncidentWriter: one directory per incident, complete or not there at all.
+//
+// DIR/<id>/ holds report.json, report.txt, ledger.bin (the black box, sparse), ledger.txt
+// (what of the ledger was saved), modules.txt and status.txt (/proc/PID/status, when the
+// process still lives). It is written under a temporary name in DIR and renamed: a reader
+// never sees half of one. Directories 0700, files 0600; neither DIR nor anything in it is
+// reached through a symbolic link.
+//
+// Thread safety: not thread-safe. Must never: throw away the finding when the disk
+// is full; the caller still has it and prints it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "watchdog/finding.h"
+#include "watchdog/snapshot.h"
+
+namespace lockwarden {
+
+class PrivateDirectory;
+
+class IncidentWriter {
+ public:
+  explicit IncidentWriter(std::string directory);
+
+  // Whether incidents could be written there: creates nothing that it does not remove.
+  // Errors: one clear line that names the directory and the reason.
+  absl::Status Check() const;
+
+  // Writes the incident and sets finding->incident to its id (date, pid, fingerprint and
+  // a number: sorts by time). `reader` may be null. On failure nothing is left behind,
+  // not even a DIR that was created for it, and finding->incident stays empty.
+  absl::Status Write(Finding* finding, const LedgerReader* reader);
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  std::string NextId(const Finding& finding);
+  absl::Status Fill(PrivateDirectory* directory, Finding* finding, const LedgerReader* reader);
+
+  std::string directory_;
+  int sequence_ = 0;
+};
+
+}  // namespace lockwarden

@@ -1,0 +1,194 @@
+// ProcessJudge: one look after another at one ledger; what each detector finds becomes
+// a finding, once.
+#include "watchdog/judge.h"
+
+#include <set>
+
+#include "watchdog/deadlock_detector.h"
+#include "watchdog/deadlock_finding.h"
+#include "watchdog/exit_watch.h"
+#include "watchdog/finding_parts.h"
+#include "watchdog/misuse_finding.h"
+#include "watchdog/order_finding.h"
+#include "watchdog/order_watch.h"
+#include "watchdog/signal_lock_watch.h"
+
+namespace lockwarden {
+namespace {
+
+constexpr uint32_t kMisuseBatch = 1024;
+constexpr size_t kNamesKept = 65'536;  // threads; later ones are told by number
+
+}  // namespace
+
+class ProcessJudge::Impl {
+ public:
+  Impl(const LedgerReader* reader, KernelView* kernel, StackResolver* resolver, int pid,
+       JudgeOptions options)
+      : options_(options),
+        reader_(reader),
+        kernel_(kernel),
+        pid_(pid),
+        detector_(reader, kernel, options.confirm_after_ns),
+        order_(reader),
+        signal_locks_(reader),
+        exits_(reader, kernel),
+        parts_(reader, kernel, resolver, &names_, pid) {}
+
+  std::vector<Finding> Step(uint64_t now_ns) {
+    std::vector<Finding> findings;
+    Take();
+    ReadMisuse(now_ns);
+    const Detection detection = detector_.Look(snapshot_, now_ns);
+    for (const Deadlock& deadlock : detection.deadlocks) {
+      findings.push_back(DeadlockFinding(parts_, detection, deadlock, now_ns));
+      NoteLocks(detection.model, deadlock);
+    }
+    next_look_ns_ = detector_.next_look_ns();
+    // Somebody saw a cycle close that this look did not see: its last store may not have
+    // been visible yet.
+    if (snapshot_.candidates != candidates_seen_ && !detector_.has_suspects() &&
+        detection.deadlocks.empty()) {
+      next_look_ns_ = now_ns + options_.confirm_after_ns;
+    }
+    candidates_seen_ = snapshot_.candidates;
+    TellMisuse(now_ns, /*last=*/false, &findings);
+    exits_.Look(snapshot_, parts_, now_ns, /*last=*/false, &findings);
+    if (options_.predict && signal_locks_.waits()) {
+      signal_locks_.Tell(parts_, kernel_->CaughtSignals(), detector_.has_suspects(), now_ns,
+                         &findings);
+    }
+    if (options_.predict) Predict(now_ns, /*last=*/false, &findings);
+    state_.deadlocked_threads = detector_.deadlocked_threads();
+    state_.deadlock_cycles = detector_.deadlocks_now();
+    state_.order_cycles = order_.cycles();
+    return findings;
+  }
+
+  std::vector<Finding> Finish(uint64_t now_ns) {
+    std::vector<Finding> findings;
+    Take();
+    ReadMisuse(now_ns);
+    TellMisuse(now_ns, /*last=*/true, &findings);
+    exits_.Look(snapshot_, parts_, now_ns, /*last=*/true, &findings);
+    if (options_.predict) {
+      signal_locks_.Tell(parts_, std::nullopt, /*hold=*/false, now_ns, &findings);
+    }
+    if (options_.predict) Predict(now_ns, /*last=*/true, &findings);
+    detector_.Forget();
+    next_look_ns_ = 0;
+    state_ = JudgeState{.order_cycles = order_.cycles()};
+    return findings;
+  }
+
+  uint64_t next_look_ns() const { return next_look_ns_; }
+  const JudgeState& state() const { return state_; }
+  const Snapshot& last_snapshot() const { return snapshot_; }
+  JudgedProcess Lend() const {
+    return {.pid = pid_, .snapshot = &snapshot_, .reader = reader_, .kernel = kernel_,
+            .parts = &parts_, .handed_over = &detector_.handed_over()};
+  }
+
+ private:
+  void Take() {
+    snapshot_ = reader_->Take();
+    for (const ThreadInfo& thread : snapshot_.threads) {
+      if (thread.serial == 0 || thread.tid == 0) continue;
+      if (names_.size() >= kNamesKept && !names_.contains(thread.serial)) continue;
+      ThreadName& known = names_[thread.serial];
+      known.tid = thread.tid;
+      if (known.name != thread.name && !thread.torn) known.name = thread.name;
+    }
+  }
+
+  void ReadMisuse(uint64_t now_ns) {
+    while (true) {
+      const std::vector<MisuseInfo> batch = reader_->Misuse(next_misuse_, kMisuseBatch);
+      for (const MisuseInfo& misuse : batch) {
+        next_misuse_ = misuse.index + 1;
+        if (misuse.kind == ledger::MisuseKind::kUnlockNotOwner) detector_.NoteHandOver(misuse.lock);
+        if (misuse.kind == ledger::MisuseKind::kTakenInHandler) {
+          signal_locks_.Add(misuse, now_ns);
+        } else {
+          untold_.push_back(misuse);
+        }
+      }
+      if (batch.size() < kMisuseBatch) return;
+    }
+  }
+
+  void TellMisuse(uint64_t now_ns, bool last, std::vector<Finding>* findings) {
+    std::erase_if(untold_, [&](const MisuseInfo& misuse) {
+      if (misuse.kind == ledger::MisuseKind::kRelock) {
+        // A relock that hangs is a self-deadlock, and told as one.
+        if (relocked_.contains({misuse.thread_serial, misuse.lock})) return true;
+        if (!last && Waits(misuse.thread_serial, misuse.lock)) return false;
+      }
+      if (!IsExcused(parts_, misuse)) {
+        findings->push_back(MisuseFinding(parts_, misuse, now_ns));
+      }
+      return true;
+    });
+  }
+
+  bool Waits(uint32_t serial, LockKey lock) const {
+    for (const ThreadInfo& thread : snapshot_.threads) {
+      if (thread.serial != serial) continue;
+      for (const Wait& wait : thread.waits) {
+        if (wait.lock == lock) return true;
+      }
+    }
+    return false;
+  }
+
+  void Predict(uint64_t now_ns, bool last, std::vector<Finding>* findings) {
+    order_.Look(snapshot_, now_ns, last);
+    for (const PredictedCycle& cycle :
+         order_.Take(now_ns, /*hold=*/!last && detector_.has_suspects())) {
+      findings->push_back(OrderFinding(parts_, cycle, now_ns));
+    }
+  }
+
+  void NoteLocks(const WaitModel& model, const Deadlock& deadlock) {
+    std::set<LockKey> locks;
+    for (uint32_t i : deadlock.core) {
+      const ModelNode& node = model.nodes[i];
+      if (node.mode != ledger::Mode::kJoin) locks.insert(node.lock.key);
+      relocked_.insert({node.thread->serial, node.lock.key});
+      if (reader_->IsInHandler(node.wait->stack)) signal_locks_.Cover(node.lock.key);
+    }
+    order_.Cover(locks);
+  }
+
+  const JudgeOptions options_;
+  const LedgerReader* reader_;
+  KernelView* kernel_;
+  const int pid_;
+  ThreadNames names_;
+  DeadlockDetector detector_;
+  OrderWatch order_;
+  SignalLockWatch signal_locks_;
+  ExitWatch exits_;
+  FindingParts parts_;
+  Snapshot snapshot_;
+  JudgeState state_;
+  uint64_t next_look_ns_ = 0;
+  uint32_t candidates_seen_ = 0;
+  uint32_t next_misuse_ = 0;
+  std::vector<MisuseInfo> untold_;
+  std::set<std::pair<uint32_t, LockKey>> relocked_;  // {thread serial, lock} of deadlocks told
+};
+
+ProcessJudge::ProcessJudge(const LedgerReader* reader, KernelView* kernel, StackResolver* resolver,
+                           int pid, JudgeOptions options)
+    : impl_(std::make_unique<Impl>(reader, kernel, resolver, pid, options)) {}
+ProcessJudge::~ProcessJudge() = default;
+
+std::vector<Finding> ProcessJudge::Step(uint64_t now_ns) { return impl_->Step(now_ns); }
+std::vector<Finding> ProcessJudge::Finish(uint64_t now_ns) { return impl_->Finish(now_ns); }
+uint64_t ProcessJudge::next_look_ns() const { return impl_->next_look_ns(); }
+const JudgeState& ProcessJudge::state() const { return impl_->state(); }
+const Snapshot& ProcessJudge::last_snapshot() const { return impl_->last_snapshot(); }
+JudgedProcess ProcessJudge::Lend() const { return impl_->Lend(); }
+
+}  // namespace lockwarden

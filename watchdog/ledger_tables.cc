@@ -1,0 +1,224 @@
+// LedgerReader: looking up locks, classes, order edges, misuse, modules, stacks, names.
+//
+// Everything is checked against capacities that Check() checked against the segment.
+// Must never: trust a count, an offset or a terminator.
+#include <algorithm>
+#include <cstring>
+
+#include "watchdog/snapshot.h"
+
+namespace lockwarden {
+namespace {
+
+using ledger::LockRecord;
+
+// Acquire: pairs with the release of `ready`, of a witness's place, of a generation
+// (L1) or of a growing index's slot (I1); a statistic needs none and gets it.
+template <class T>
+T Load(const std::atomic<T>& value) {
+  return value.load(std::memory_order_acquire);  // as above
+}
+
+// The generation is kept in 32 bits in the record and in 24 in a reference.
+bool IsLife(uint32_t record_generation, uint32_t key_generation) {
+  return (record_generation & ledger::kGenerationMask) == key_generation;
+}
+
+LockKey KeyOf(ledger::PackedRef ref) {
+  return {ledger::IndexOf(ref), ledger::GenerationOf(ref)};
+}
+
+LockInfo Nothing(LockKey key) {
+  LockInfo info;
+  info.key = key;
+  info.alive = false;
+  return info;
+}
+
+}  // namespace
+
+LockInfo LedgerReader::Lock(LockKey key) const {
+  LockInfo info = Nothing(key);
+  if (key.index >= Used(ledger::kLocks)) return info;
+  const LockRecord& record = *Record<LockRecord>(ledger::kLocks, key.index);
+  const uint32_t generation = Load(record.generation);
+  const uint32_t kind_and_flags = Load(record.kind_and_flags);
+  info.address = Load(record.address);
+  info.kind = ledger::KindOf(kind_and_flags);
+  info.flags = kind_and_flags & ~0xffu;
+  info.init_stack = Load(record.init_stack);
+  info.lock_class = Load(record.lock_class);
+  info.name = Name(Load(record.name));
+  info.serial = Load(record.serial);
+  info.contentions = Load(record.contentions);
+  info.wait_ns = Load(record.wait_ns);
+  info.acquisitions = Load(record.acquisitions);
+  info.foreign_releases = Load(record.foreign_releases);
+  if (info.kind == ledger::LockKind::kSemaphore) {
+    info.own_releases = Load(record.own_releases);
+  } else {
+    const uint32_t plain = Load(record.plain_stack);
+    info.plain_stack = plain & ~ledger::kPlainShared;
+    info.plain_shared = (plain & ledger::kPlainShared) != 0;
+  }
+  if (info.kind > ledger::LockKind::kUser) {
+    ++rejected_;
+    return Nothing(key);
+  }
+  info.alive = IsLife(generation, key.generation) && Load(record.generation) == generation &&
+               (info.flags & ledger::kRecordDestroyed) == 0;
+  // A life that ended last still has its description; an earlier one does not.
+  const bool described = info.alive || ((info.flags & ledger::kRecordDestroyed) != 0 &&
+                                        IsLife(generation - 1, key.generation));
+  if (!described) {
+    // The address and what sort of thing stands there are all that is left.
+    LockInfo gone = Nothing(key);
+    gone.address = info.address;
+    gone.kind = info.kind;
+    gone.flags = info.flags | ledger::kInitSeen;
+    return gone;
+  }
+  return info;
+}
+
+ClassInfo LedgerReader::Class(uint32_t lock_class) const {
+  ClassInfo info;
+  if (lock_class == 0 || lock_class - 1 >= Used(ledger::kClasses)) return info;
+  const auto& record = *Record<ledger::LockClassRecord>(ledger::kClasses, lock_class - 1);
+  info.site = Load(record.site);
+  info.stack = Load(record.stack);
+  info.name = Name(Load(record.name));
+  return info;
+}
+
+std::vector<EdgeInfo> LedgerReader::Edges(uint32_t from_index, uint32_t limit) const {
+  std::vector<EdgeInfo> edges;
+  const uint32_t used = Used(ledger::kEdges);
+  for (uint32_t i = from_index; i < used && edges.size() < limit; ++i) {
+    const auto& record = *Record<ledger::OrderEdge>(ledger::kEdges, i);
+    if (Load(record.ready) == 0) break;
+    const ledger::PackedRef from = Load(record.from), to = Load(record.to);
+    if (!IsLock(from) || !IsLock(to)) {
+      ++rejected_;
+      continue;
+    }
+    EdgeInfo edge;
+    edge.index = i;
+    edge.from = KeyOf(from);
+    edge.to = KeyOf(to);
+    edge.first_ns = Load(record.first_ns);
+    edge.witnesses_dropped = Load(record.witness_count) > ledger::kWitnessesPerEdge;
+    for (const std::atomic<uint32_t>& place : record.witness) {
+      const uint32_t witness = Load(place);
+      if (witness == 0) continue;
+      // Asked after the place was read: others go on adding witnesses meanwhile.
+      if (witness - 1 >= Used(ledger::kWitnesses)) {
+        ++rejected_;
+        continue;
+      }
+      ledger::OrderWitness copy =
+          *Record<ledger::OrderWitness>(ledger::kWitnesses, witness - 1);
+      if (copy.gate_count > ledger::kGatesPerWitness) {
+        ++rejected_;
+        continue;
+      }
+      edge.witnesses.push_back(copy);
+    }
+    if (!edge.witnesses.empty()) edges.push_back(std::move(edge));
+  }
+  return edges;
+}
+
+std::vector<MisuseInfo> LedgerReader::Misuse(uint32_t from_index, uint32_t limit) const {
+  std::vector<MisuseInfo> found;
+  const uint32_t used = Used(ledger::kMisuse);
+  for (uint32_t i = from_index; i < used && found.size() < limit; ++i) {
+    const auto& record = *Record<ledger::MisuseRecord>(ledger::kMisuse, i);
+    if (Load(record.ready) == 0) break;
+    const uint32_t kind = Load(record.kind);
+    if (kind == 0 || kind > ledger::kLastMisuseKind) {
+      ++rejected_;
+      continue;
+    }
+    MisuseInfo info;
+    info.index = i;
+    info.kind = static_cast<ledger::MisuseKind>(kind);
+    info.thread_serial = Load(record.thread_serial);
+    info.other_serial = Load(record.other_serial);
+    info.stack = Load(record.stack);
+    info.other_stack = Load(record.other_stack);
+    info.count = Load(record.count);
+    const ledger::PackedRef lock = Load(record.lock), other = Load(record.other_lock);
+    if (lock != 0 && IsLock(lock)) {
+      info.lock = KeyOf(lock);
+      info.mode = ledger::ModeOf(lock);
+    }
+    if (other != 0 && IsLock(other)) info.other_lock = KeyOf(other);
+    info.site = Load(record.site);
+    info.time_ns = Load(record.time_ns);
+    found.push_back(info);
+  }
+  return found;
+}
+
+std::vector<ModuleInfo> LedgerReader::Modules() const {
+  std::vector<ModuleInfo> modules;
+  const uint32_t used = Used(ledger::kModules);
+  for (uint32_t i = 0; i < used; ++i) {
+    const auto& record = *Record<ledger::ModuleRecord>(ledger::kModules, i);
+    if (Load(record.ready) == 0) continue;
+    ModuleInfo info{.base = Load(record.base), .begin = Load(record.begin),
+                    .end = Load(record.end), .path = Name(Load(record.path)), .build_id = {}};
+    const uint32_t size = Load(record.build_id_size);
+    if (size > sizeof(record.build_id) || info.begin > info.end) {
+      ++rejected_;
+      continue;
+    }
+    info.build_id.assign(reinterpret_cast<const char*>(record.build_id), size);
+    modules.push_back(std::move(info));
+  }
+  return modules;
+}
+
+std::vector<uint64_t> LedgerReader::Stack(uint32_t id) const {
+  std::vector<uint64_t> pcs;
+  const uint32_t used = Used(ledger::kStacks);
+  if (id == 0) return pcs;
+  if (id >= used) {
+    ++rejected_;
+    return pcs;
+  }
+  const uint64_t head = *Record<uint64_t>(ledger::kStacks, id);
+  const uint32_t depth = static_cast<uint32_t>(head) & ~ledger::kStackInHandler;
+  if (depth > ledger::kMaxStackDepth || depth > used - id - 1) {
+    ++rejected_;
+    return pcs;
+  }
+  const uint64_t* first = Record<uint64_t>(ledger::kStacks, id + 1);
+  pcs.assign(first, first + depth);
+  return pcs;
+}
+
+bool LedgerReader::IsInHandler(uint32_t id) const {
+  if (id == 0 || id >= Used(ledger::kStacks)) return false;
+  return (*Record<uint64_t>(ledger::kStacks, id) & ledger::kStackInHandler) != 0;
+}
+
+std::string LedgerReader::Name(uint32_t id) const {
+  const uint32_t used = Used(ledger::kNames);
+  if (id == 0) return "";
+  if (id >= used) {
+    ++rejected_;
+    return "";
+  }
+  const char* begin = Record<char>(ledger::kNames, id);
+  const size_t room = std::min<size_t>(used - id, ledger::kMaxNameLength);
+  const size_t length = strnlen(begin, room);
+  if (length == room) {
+    ++rejected_;
+    return "";
+  }
+  return std::string(begin, length);
+}
+
+}  // namespace lockwarden

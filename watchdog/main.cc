@@ -1,0 +1,79 @@
+// The `lockwarden` command: takes the command line apart and calls what was asked for.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "runtime/ledger.h"
+#include "watchdog/command_line.h"
+#include "watchdog/metrics_server.h"
+#include "watchdog/run_command.h"
+
+namespace lockwarden {
+namespace {
+
+ExitStatus UsageError(absl::string_view why) {
+  const std::string line = "lockwarden: " + std::string(why) + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  return {kExitUsage, 0};
+}
+
+ExitStatus Print(const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+                       std::fflush(stdout) == 0;
+  return {written ? 0 : 1, 0};
+}
+
+std::string CurrentDirectory() {
+  char* path = getcwd(nullptr, 0);
+  std::string result = path == nullptr ? "." : path;
+  free(path);
+  return result;
+}
+
+ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inherited) {
+  const char* variable = getenv(ledger::kOptionsVariable);
+  const std::string from_environment = variable == nullptr ? "" : variable;
+  if (AsksForHelp(from_environment)) return Print(DescribeOptions(""));
+
+  const auto line = ParseCommandLine(args);
+  if (!line.ok()) return UsageError(line.status().message());
+  switch (line->what) {
+    case CommandLine::What::kHelp:
+      return Print(HelpText());
+    case CommandLine::What::kVersion:
+      return Print("lockwarden " LOCKWARDEN_VERSION "\n");
+    case CommandLine::What::kNothing:
+      std::fputs(HelpText().c_str(), stderr);
+      return {kExitUsage, 0};
+    case CommandLine::What::kRun:
+      break;
+  }
+  const auto environment = ParseOptionsVariable(from_environment);
+  if (!environment.ok()) return UsageError(environment.status().message());
+  const auto options = ResolveOptions(*environment, line->settings, CurrentDirectory());
+  if (!options.ok()) return UsageError(options.status().message());
+  if (line->program.empty()) {
+    return UsageError("no program to run; usage: lockwarden run [options] -- PROGRAM [ARG...]");
+  }
+  RunRequest request;
+  request.options = *options;
+  request.argv = line->program;
+  for (char** variable_at = environ; *variable_at != nullptr; ++variable_at) {
+    request.environment.emplace_back(*variable_at);
+  }
+  request.inherited = &inherited;
+  request.make_metrics_server = MakeMetricsServer;
+  return RunCommand(request);
+}
+
+}  // namespace
+}  // namespace lockwarden
+
+int main(int argc, char** argv) {
+  const auto inherited = lockwarden::InheritedState::TakeOver();
+  lockwarden::LeaveWith(
+      lockwarden::Main(std::vector<std::string>(argv + 1, argv + argc), inherited));
+}

@@ -1,0 +1,74 @@
+// MetricsView: the numbers that the exporter serves, copied by the supervisor on
+// each tick, so that a scrape never waits for the program, the judge or a report.
+//
+// Written by: the supervisor's loop, through MetricsBoard::Publish.
+// Read by: any thread of an exporter. Thread safety: the view is a value; the board
+// is thread-safe and holds its mutex for a pointer copy only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace lockwarden {
+
+struct MetricsView {
+  // Sums over the program and every process it started that carries a ledger;
+  // counters go on counting over restarts and exits.
+  uint64_t lock_acquisitions = 0;
+  uint64_t lock_contentions = 0;
+  double lock_wait_seconds = 0;
+  uint64_t processes_seen = 0;  // ledgers registered since start
+  uint64_t processes = 0;       // of which still running
+  uint64_t threads = 0;
+  uint64_t locks_tracked = 0;
+  uint64_t lock_classes = 0;
+  uint64_t order_edges = 0;
+  uint64_t order_cycles = 0;    // potential deadlocks known now
+  uint64_t deadlocked_threads = 0;  // now
+  uint64_t deadlock_cycles = 0;     // now
+  double deadlock_last_timestamp_seconds = 0;  // CLOCK_REALTIME; 0: never
+  std::map<std::string, uint64_t> deadlocks;   // by kind: "deadlock", "self_deadlock"
+  std::map<std::string, uint64_t> misuse;      // by kind
+  std::map<std::string, uint64_t> findings;    // by kind, all of them
+  std::map<std::string, uint64_t> restarts;    // by reason: "deadlock", "crash", "exit"
+  int64_t restart_budget_remaining = -1;       // -1: no limit
+  std::map<std::string, uint64_t> incidents;   // by kind
+  uint64_t incident_write_errors = 0;
+  std::map<std::string, uint64_t> dropped_records;  // by table, and "held_list", "stack", ...
+  std::map<std::string, uint64_t> ledger_capacity;  // by table, of the program's own ledger
+  std::map<std::string, uint64_t> ledger_used;
+  uint64_t watchdog_checks = 0;
+  double watchdog_last_check_timestamp_seconds = 0;
+  double watchdog_check_seconds = 0;  // duration of the last check
+  double snapshot_timestamp_seconds = 0;
+  bool interposer_active = false;     // the program itself has a live ledger
+  bool program_running = false;
+  uint64_t refused_registrations = 0;  // ledgers that could not be taken over
+  std::string program;                 // base name only: no path in labels
+};
+
+class MetricsBoard {
+ public:
+  void Publish(MetricsView view) {
+    auto fresh = std::make_shared<const MetricsView>(std::move(view));
+    absl::MutexLock lock(&mutex_);
+    view_.swap(fresh);
+  }
+  std::shared_ptr<const MetricsView> Latest() const {
+    absl::MutexLock lock(&mutex_);
+    return view_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const MetricsView> view_ ABSL_GUARDED_BY(mutex_) =
+      std::make_shared<const MetricsView>();
+};
+
+}  // namespace lockwarden

@@ -1,0 +1,294 @@
+// The table of keys, and how values become Options.
+#include "watchdog/options.h"
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+
+namespace lockwarden {
+namespace {
+
+absl::Status Bad(absl::string_view what) { return absl::InvalidArgumentError(what); }
+
+// Finds `value` among "a|b|c"; hyphens and underscores are the same. -1: not there.
+int Choice(absl::string_view value, absl::string_view choices) {
+  const std::string normal = absl::StrReplaceAll(value, {{"_", "-"}});
+  int index = 0;
+  for (absl::string_view choice : absl::StrSplit(choices, '|')) {
+    if (choice == normal) return index;
+    ++index;
+  }
+  return -1;
+}
+
+template <class Enum>
+absl::Status SetChoice(absl::string_view value, absl::string_view choices, Enum* out) {
+  const int index = Choice(value, choices);
+  if (index < 0) {
+    return Bad(absl::StrCat("must be one of ", absl::StrReplaceAll(choices, {{"|", ", "}})));
+  }
+  *out = static_cast<Enum>(index);
+  return absl::OkStatus();
+}
+
+absl::Status SetDuration(absl::string_view value, absl::Duration* out) {
+  absl::Duration parsed;
+  if (!absl::ParseDuration(value, &parsed) || parsed < absl::ZeroDuration() ||
+      parsed > absl::Hours(24 * 365)) {
+    return Bad("must be a duration with its unit, such as 200ms, 5s or 2m");
+  }
+  *out = parsed;
+  return absl::OkStatus();
+}
+
+absl::Status SetNumber(absl::string_view value, int low, int high, int* out) {
+  int parsed = 0;
+  if (!absl::SimpleAtoi(value, &parsed) || parsed < low || parsed > high) {
+    return Bad(absl::StrCat("must be a number from ", low, " to ", high));
+  }
+  *out = parsed;
+  return absl::OkStatus();
+}
+
+absl::Status SetMetrics(absl::string_view value, Options* options) {
+  if (value == "off") return options->metrics.clear(), absl::OkStatus();
+  if (value.empty()) return Bad("must be ADDR:PORT, such as 127.0.0.1:9464, or off");
+  options->metrics = std::string(value);
+  return absl::OkStatus();
+}
+
+absl::Status SetIncidents(absl::string_view value, Options* options) {
+  if (value.empty()) return Bad("must name a directory");
+  options->incidents = options->incidents_shown = std::string(value);
+  options->incidents_given = true;
+  return absl::OkStatus();
+}
+
+absl::Status SetReport(absl::string_view value, Options* options) {
+  if (value.empty()) return Bad("must be stderr or name a file");
+  options->report = value == "stderr" ? "" : std::string(value);
+  return absl::OkStatus();
+}
+
+constexpr char kProfiles[] = "test|production";
+constexpr char kActions[] = "report|dump|abort|restart";
+constexpr char kRestarts[] = "never|on-failure|always";
+constexpr char kFormats[] = "text|json";
+constexpr char kStacks[] = "full|site|off";
+constexpr int kMostRestarts = 1000000;
+
+const OptionKey kKeys[] = {
+    {"profile", kProfiles, "test",
+     "test: predict and report; findings turn exit code 0 into `exitcode`\n"
+     "production: detect and export; the program's own exit code is kept",
+     [](absl::string_view v, Options* o) { return SetChoice(v, kProfiles, &o->profile); }},
+    {"on_deadlock", kActions, "abort; with profile=production: report",
+     "what happens to the process that is deadlocked, after the report:\n"
+     "report, dump: nothing; abort: SIGABRT, and SIGKILL 5s later;\n"
+     "restart: PROGRAM and all its children are killed, then PROGRAM starts again",
+     [](absl::string_view v, Options* o) {
+       o->on_deadlock_given = true;
+       return SetChoice(v, kActions, &o->on_deadlock);
+     }},
+    {"restart", kRestarts, "never; with on_deadlock=restart: on-failure",
+     "when PROGRAM is started again after it has ended",
+     [](absl::string_view v, Options* o) {
+       o->restart_given = true;
+       return SetChoice(v, kRestarts, &o->restart);
+     }},
+    {"restart_delay", "DURATION", "100ms",
+     "pause before a restart; doubles with each restart within restart_window, up to 30s",
+     [](absl::string_view v, Options* o) { return SetDuration(v, &o->restart_delay); }},
+    {"restart_max", "N", "5", "restarts allowed within restart_window; then exit code 69",
+     [](absl::string_view v, Options* o) {
+       return SetNumber(v, 0, kMostRestarts, &o->restart_max);
+     }},
+    {"restart_window", "DURATION", "1m", "see restart_max; 0: no limit",
+     [](absl::string_view v, Options* o) { return SetDuration(v, &o->restart_window); }},
+    {"metrics", "ADDR:PORT", "off", "serve Prometheus metrics at http://ADDR:PORT/metrics",
+     SetMetrics},
+    {"incidents", "DIR", "./lockwarden-incidents",
+     "where each finding leaves a directory with its report and the black box", SetIncidents},
+    {"report", "stderr|FILE", "stderr", "where reports go; a file is appended to", SetReport},
+    {"format", kFormats, "text", "json: one object a line, one line a finding",
+     [](absl::string_view v, Options* o) { return SetChoice(v, kFormats, &o->format); }},
+    {"stacks", kStacks, "full", "what is remembered of each acquisition: stack, site, or neither",
+     [](absl::string_view v, Options* o) { return SetChoice(v, kStacks, &o->stacks); }},
+    {"exitcode", "N", "66",
+     "with profile=test: replaces exit code 0, and our own abort, when there were findings;\n"
+     "0: the exit code is left alone",
+     [](absl::string_view v, Options* o) {
+       o->exitcode_given = true;
+       return SetNumber(v, 0, 255, &o->exitcode);
+     }},
+};
+
+std::string Normal(absl::string_view key) { return absl::StrReplaceAll(key, {{"-", "_"}}); }
+
+const OptionKey* Find(absl::string_view key) {
+  const std::string normal = Normal(key);
+  for (const OptionKey& candidate : kKeys) {
+    if (normal == candidate.name) return &candidate;
+  }
+  return nullptr;
+}
+
+absl::Status Apply(const std::vector<Setting>& settings, absl::string_view origin,
+                   absl::string_view prefix, Options* options) {
+  for (const Setting& setting : settings) {
+    const OptionKey* key = Find(setting.key);
+    if (key == nullptr) {
+      const std::string nearest = NearestKey(setting.key);
+      return Bad(absl::StrCat(origin, "unknown option ", prefix, setting.key,
+                              nearest.empty()
+                                  ? std::string("; see lockwarden --help")
+                                  : absl::StrCat(" (did you mean ", prefix, nearest, "?)")));
+    }
+    if (absl::Status status = key->apply(setting.value, options); !status.ok()) {
+      return Bad(absl::StrCat(origin, prefix, key->name, "=", setting.value, ": ",
+                              status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Absolute(const std::string& path, const std::string& directory) {
+  return path.empty() || path[0] == '/' ? path : absl::StrCat(directory, "/", path);
+}
+
+}  // namespace
+
+absl::Span<const OptionKey> OptionKeys() { return kKeys; }
+
+bool AsksForHelp(absl::string_view text) {
+  for (absl::string_view word : absl::StrSplit(text, absl::ByAnyChar(", "))) {
+    if (word == "help") return true;
+  }
+  return false;
+}
+
+absl::StatusOr<std::vector<Setting>> ParseOptionsVariable(absl::string_view text) {
+  std::vector<Setting> settings;
+  const auto separates = [](char c) { return c == ',' || c == ' ' || c == '\t' || c == '\n'; };
+  size_t i = 0;
+  while (i < text.size()) {
+    if (separates(text[i])) {
+      ++i;
+      continue;
+    }
+    const size_t begin = i;
+    while (i < text.size() && text[i] != '=' && !separates(text[i])) ++i;
+    Setting setting{std::string(text.substr(begin, i - begin)), ""};
+    if (i == text.size() || text[i] != '=' || setting.key.empty()) {
+      return Bad(absl::StrCat("LOCKWARDEN_OPTIONS: '", setting.key, "' is not key=value"));
+    }
+    ++i;
+    if (i < text.size() && (text[i] == '"' || text[i] == '\'')) {
+      const size_t end = text.find(text[i], i + 1);
+      if (end == absl::string_view::npos) {
+        return Bad(absl::StrCat("LOCKWARDEN_OPTIONS: the quote after ", setting.key,
+                                "= is never closed"));
+      }
+      setting.value = std::string(text.substr(i + 1, end - i - 1));
+      i = end + 1;
+      if (i < text.size() && !separates(text[i])) {
+        return Bad(absl::StrCat("LOCKWARDEN_OPTIONS: a comma or a space must follow the value of ",
+                                setting.key));
+      }
+    } else {
+      const size_t value = i;
+      while (i < text.size() && !separates(text[i])) ++i;
+      setting.value = std::string(text.substr(value, i - value));
+    }
+    settings.push_back(std::move(setting));
+  }
+  return settings;
+}
+
+absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
+                                       const std::vector<Setting>& command_line,
+                                       const std::string& directory) {
+  Options options;
+  absl::Status status = Apply(environment, "LOCKWARDEN_OPTIONS: ", "", &options);
+  if (status.ok()) status = Apply(command_line, "", "--", &options);
+  if (!status.ok()) return status;
+  if (!options.on_deadlock_given && options.profile == Profile::kProduction) {
+    options.on_deadlock = DeadlockAction::kReport;
+  }
+  if (!options.restart_given && options.on_deadlock == DeadlockAction::kRestart) {
+    options.restart = RestartWhen::kOnFailure;
+  }
+  options.incidents = Absolute(options.incidents, directory);
+  options.report = Absolute(options.report, directory);
+  return options;
+}
+
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  // One row of the Wagner-Fischer table at a time.
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string NearestKey(absl::string_view misspelt) {
+  const std::string normal = Normal(misspelt);
+  std::string nearest;
+  size_t best = 3;  // more than two slips is another word
+  for (const OptionKey& key : kKeys) {
+    const size_t distance = EditDistance(normal, key.name);
+    if (distance < best && distance < absl::string_view(key.name).size() / 2 + 1) {
+      best = distance;
+      nearest = key.name;
+    }
+  }
+  return nearest;
+}
+
+std::string DescribeOptions(absl::string_view prefix) {
+  std::string text;
+  for (const OptionKey& key : kKeys) {
+    absl::StrAppend(&text, "  ", prefix, key.name, "=", key.syntax, "  (default: ",
+                    key.default_value, ")\n");
+    for (absl::string_view line : absl::StrSplit(key.help, '\n')) {
+      absl::StrAppend(&text, "      ", line, "\n");
+    }
+  }
+  return text;
+}
+
+const char* ActionName(DeadlockAction action) {
+  switch (action) {
+    case DeadlockAction::kReport: return "report";
+    case DeadlockAction::kDump: return "dump";
+    case DeadlockAction::kAbort: return "abort";
+    case DeadlockAction::kRestart: return "restart";
+  }
+  return "?";
+}
+
+const char* ProfileName(Profile profile) {
+  return profile == Profile::kTest ? "test" : "production";
+}
+
+const char* StackDetailName(StackDetail stacks) {
+  switch (stacks) {
+    case StackDetail::kFull: return "full";
+    case StackDetail::kSite: return "site";
+    case StackDetail::kOff: return "off";
+  }
+  return "?";
+}
+
+}  // namespace lockwarden

@@ -1,0 +1,87 @@
+// Options: what `lockwarden run` was asked to do. One table of keys serves the command
+// line, LOCKWARDEN_OPTIONS and --help, so that the three cannot drift apart.
+//
+// Written by: ResolveOptions, once at start. Read by: everything behind it.
+// Must never: guess. An unknown key or a bad value is an error of one clear line.
+// Thread safety: values and pure functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace lockwarden {
+
+enum class Profile { kTest, kProduction };
+enum class DeadlockAction { kReport, kDump, kAbort, kRestart };
+enum class RestartWhen { kNever, kOnFailure, kAlways };
+enum class ReportFormat { kText, kJson };
+enum class StackDetail { kFull, kSite, kOff };
+
+struct Options {
+  Profile profile = Profile::kTest;
+  DeadlockAction on_deadlock = DeadlockAction::kAbort;
+  RestartWhen restart = RestartWhen::kNever;
+  absl::Duration restart_delay = absl::Milliseconds(100);  // doubles with each restart
+  int restart_max = 5;                                     // restarts within restart_window
+  absl::Duration restart_window = absl::Minutes(1);        // zero: no limit
+  std::string metrics;    // "ADDR:PORT"; empty: off
+  std::string incidents = "lockwarden-incidents";  // absolute after ResolveOptions
+  std::string incidents_shown = "./lockwarden-incidents";  // as it was written: for messages
+  std::string report;     // absolute path; empty: standard error
+  ReportFormat format = ReportFormat::kText;
+  StackDetail stacks = StackDetail::kFull;
+  int exitcode = 66;      // 0: findings do not change the exit code
+
+  // Whether the key was given at all, where that makes a difference.
+  bool on_deadlock_given = false;
+  bool restart_given = false;
+  bool incidents_given = false;
+  bool exitcode_given = false;
+};
+
+struct OptionKey {
+  const char* name;
+  const char* syntax;         // "test|production", "DIR"
+  const char* default_value;  // as shown in --help
+  const char* help;           // lines are separated by newlines
+  absl::Status (*apply)(absl::string_view value, Options* options);
+};
+absl::Span<const OptionKey> OptionKeys();
+
+// One key and its value as given; not looked at yet.
+struct Setting {
+  std::string key;
+  std::string value;
+};
+
+// "key=value,key=value": commas or spaces between, quotes (either kind) around a value
+// that contains one of them. Errors: kInvalidArgument, one line.
+absl::StatusOr<std::vector<Setting>> ParseOptionsVariable(absl::string_view text);
+// Whether LOCKWARDEN_OPTIONS asks for the list of keys.
+bool AsksForHelp(absl::string_view text);
+
+// Defaults, then `environment`, then `command_line`; relative paths become absolute by
+// `directory`. Errors: kInvalidArgument, one line that names the key and where it stands.
+absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
+                                       const std::vector<Setting>& command_line,
+                                       const std::string& directory);
+
+// The key that `misspelt` probably meant; empty: none is near.
+std::string NearestKey(absl::string_view misspelt);
+// The edit distance behind it: insertions, deletions and replacements.
+size_t EditDistance(absl::string_view a, absl::string_view b);
+
+// Every key with its values, default and meaning. `prefix` is "--" or "".
+std::string DescribeOptions(absl::string_view prefix);
+
+const char* ActionName(DeadlockAction action);
+const char* ProfileName(Profile profile);
+const char* StackDetailName(StackDetail stacks);
+
+}  // namespace lockwarden

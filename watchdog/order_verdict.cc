@@ -1,0 +1,138 @@
+// Backtracking over witnesses, at most four an edge, with each rule checked as early as
+// it can be.
+#include "watchdog/order_verdict.h"
+
+#include <algorithm>
+
+namespace lockwarden {
+namespace {
+
+using ledger::Mode;
+using ledger::OrderWitness;
+using ledger::PackedRef;
+
+// Rules in the order in which they are said to fail; a level includes those before it.
+enum Level { kBlocks, kConflicts, kDistinct, kUngated };
+
+Mode ModeOfByte(uint8_t mode) { return static_cast<Mode>(mode & ledger::kModeMask); }
+
+bool Conflict(Mode a, Mode b) { return a != Mode::kShared || b != Mode::kShared; }
+
+struct Hold {
+  PackedRef lock;  // without mode
+  Mode mode;
+};
+
+std::vector<Hold> HoldsOf(const EdgeInfo& edge, const OrderWitness& witness) {
+  std::vector<Hold> holds{
+      {ledger::Pack(edge.from.index, edge.from.generation, 0), ModeOfByte(witness.from_mode)}};
+  for (uint32_t i = 0; i < witness.gate_count && i < ledger::kGatesPerWitness; ++i) {
+    holds.push_back({ledger::WithoutMode(witness.gates[i]), ledger::ModeOf(witness.gates[i])});
+  }
+  return holds;
+}
+
+bool Exclude(const std::vector<Hold>& a, const std::vector<Hold>& b) {
+  for (const Hold& x : a) {
+    for (const Hold& y : b) {
+      // A semaphore's unit keeps nobody else out.
+      if (x.mode == Mode::kUnit || y.mode == Mode::kUnit) continue;
+      if (x.lock == y.lock && Conflict(x.mode, y.mode)) return true;
+    }
+  }
+  return false;
+}
+
+class Chooser {
+ public:
+  Chooser(absl::Span<const EdgeInfo> cycle, Level level) : cycle_(cycle), level_(level) {}
+
+  bool Choose() { return Extend(0); }
+  std::vector<OrderWitness> TakeChosen() { return std::move(chosen_); }
+  bool cut() const { return steps_ > kMaxSteps; }
+
+ private:
+  static constexpr uint64_t kMaxSteps = 200'000;
+
+  bool Fits(const OrderWitness& witness) const {
+    if ((witness.to_mode & (ledger::kTry | ledger::kTimed)) != 0) return false;
+    if (level_ < kConflicts) return true;
+    const size_t i = chosen_.size();
+    if (i > 0 && !Conflict(ModeOfByte(chosen_[i - 1].to_mode), ModeOfByte(witness.from_mode))) {
+      return false;
+    }
+    if (i + 1 == cycle_.size() && i > 0 &&
+        !Conflict(ModeOfByte(witness.to_mode), ModeOfByte(chosen_[0].from_mode))) {
+      return false;
+    }
+    if (level_ < kDistinct) return true;
+    for (const OrderWitness& other : chosen_) {
+      if (other.thread_serial == witness.thread_serial) return false;
+    }
+    if (level_ < kUngated) return true;
+    const std::vector<Hold> holds = HoldsOf(cycle_[i], witness);
+    for (size_t j = 0; j < i; ++j) {
+      if (Exclude(HoldsOf(cycle_[j], chosen_[j]), holds)) return false;
+    }
+    return true;
+  }
+
+  bool Extend(size_t i) {
+    if (i == cycle_.size()) return true;
+    if (++steps_ > kMaxSteps) return false;
+    for (const OrderWitness& witness : cycle_[i].witnesses) {
+      if (!Fits(witness)) continue;
+      chosen_.push_back(witness);
+      if (Extend(i + 1)) return true;
+      chosen_.pop_back();
+    }
+    return false;
+  }
+
+  absl::Span<const EdgeInfo> cycle_;
+  const Level level_;
+  std::vector<OrderWitness> chosen_;
+  uint64_t steps_ = 0;
+};
+
+}  // namespace
+
+const char* OrderVerdictName(OrderVerdict verdict) {
+  switch (verdict) {
+    case OrderVerdict::kPotential: return "potential";
+    case OrderVerdict::kBounded: return "bounded";
+    case OrderVerdict::kSharedOnly: return "shared_only";
+    case OrderVerdict::kOneThread: return "one_thread";
+    case OrderVerdict::kGuarded: return "guarded";
+  }
+  return "unknown";
+}
+
+CycleVerdict JudgeCycle(absl::Span<const EdgeInfo> cycle) {
+  CycleVerdict result;
+  const bool witnesses_dropped = std::any_of(
+      cycle.begin(), cycle.end(), [](const EdgeInfo& edge) { return edge.witnesses_dropped; });
+  Chooser all(cycle, kUngated);
+  if (all.Choose()) {
+    result.chosen = all.TakeChosen();
+    result.uncertain =
+        std::any_of(result.chosen.begin(), result.chosen.end(),
+                    [](const OrderWitness& witness) { return witness.gates_dropped != 0; });
+    return result;
+  }
+  result.uncertain = witnesses_dropped || all.cut();
+  const std::pair<Level, OrderVerdict> rules[] = {{kBlocks, OrderVerdict::kBounded},
+                                                  {kConflicts, OrderVerdict::kSharedOnly},
+                                                  {kDistinct, OrderVerdict::kOneThread}};
+  for (const auto& [level, verdict] : rules) {
+    Chooser chooser(cycle, level);
+    if (chooser.Choose()) continue;
+    result.verdict = verdict;
+    result.uncertain |= chooser.cut();
+    return result;
+  }
+  result.verdict = OrderVerdict::kGuarded;
+  return result;
+}
+
+}  // namespace lockwarden

@@ -1,0 +1,88 @@
+// Registrar: where programs hand over their ledgers. A private directory with a
+// SOCK_SEQPACKET socket that daemons which dropped their privileges still reach, the same
+// name in the abstract namespace for those that chroot, and a token that tells this run's
+// programs from others.
+//
+// Written by: the recorder in each program (one ledger::Hello and a memfd). Read by: the
+// supervisor's loop. Not thread-safe. Must never: block, or take over what it cannot check.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "runtime/ledger.h"
+#include "watchdog/snapshot.h"
+#include "watchdog/unique_fd.h"
+
+namespace lockwarden {
+
+// A ledger that was taken over.
+struct Registration {
+  int pid = 0;     // in our pid namespace
+  UniqueFd pidfd;  // not valid: the process had ended before we looked
+  std::unique_ptr<LedgerReader> reader;
+};
+
+// The checks on a message, before its ledger is looked at. Pure. Errors: what is wrong.
+absl::Status CheckHello(absl::Span<const char> message, absl::string_view token);
+// Why a process is not recorded, if the message says so. Pure.
+std::optional<std::string> ReadStepAside(absl::Span<const char> message, absl::string_view token);
+
+class Registrar {
+ public:
+  // Makes a directory of its own in the first of `parents` that works; without any, only
+  // the abstract name is bound. Errors: one line.
+  static absl::StatusOr<std::unique_ptr<Registrar>> Create(const std::vector<std::string>& parents);
+  // The places to try: $XDG_RUNTIME_DIR, $TMPDIR, /tmp.
+  static std::vector<std::string> DefaultParents();
+  ~Registrar();  // removes socket and directory
+  Registrar(const Registrar&) = delete;
+  Registrar& operator=(const Registrar&) = delete;
+
+  // Value for LOCKWARDEN_SOCKET: "TOKEN:PATH".
+  std::string variable() const { return token_ + ":" + path_; }
+  const std::string& path() const { return path_; }
+  // Readable (poll, epoll) when Accept has something to do.
+  int fd() const { return epoll_.get(); }
+
+  // Takes everything that has arrived, in its order. `now_ns` is CLOCK_MONOTONIC: who has
+  // connected and says nothing for ten seconds is sent away.
+  std::vector<Registration> Accept(uint64_t now_ns);
+
+  uint64_t refused() const { return refused_; }
+  // Processes that said they cannot be recorded.
+  uint64_t stepped_aside() const { return stepped_aside_; }
+  // Why the first one was refused; empty: none was.
+  const std::string& first_refusal() const { return first_refusal_; }
+
+ private:
+  struct Caller {
+    UniqueFd fd;
+    uint64_t deadline_ns = 0;
+  };
+
+  Registrar();
+  absl::Status OpenInDirectory(const std::string& parent);
+  absl::Status OpenAbstract();
+  void TakeConnections(int listener, uint64_t now_ns);
+  // False: nothing has been said yet.
+  bool Hear(const Caller& caller, std::vector<Registration>* out);
+  void Refuse(int pid, absl::string_view why);
+
+  std::string token_, directory_, path_;
+  UniqueFd listeners_[2];  // path, abstract
+  UniqueFd epoll_;
+  std::list<Caller> callers_;
+  uint64_t refused_ = 0, stepped_aside_ = 0;
+  std::string first_refusal_;
+};
+
+}  // namespace lockwarden

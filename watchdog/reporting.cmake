@@ -1,0 +1,20 @@
+# Reports: symbols, text and JSON, fingerprints, incident directories. Included by this
+# room's CMakeLists.txt.
+target_sources(lockwarden_watchdog PRIVATE
+  compile_units.cc
+  debug_file.cc
+  elf_file.cc
+  file_write.cc
+  fingerprint.cc
+  frames.cc
+  function_name.cc
+  incident.cc
+  ledger_copy.cc
+  memory_map.cc
+  module_symbols.cc
+  printable.cc
+  private_directory.cc
+  report_json.cc
+  report_text.cc
+  report_threads.cc
+  symbolizer.cc)

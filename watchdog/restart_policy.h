@@ -1,0 +1,55 @@
+// RestartPolicy: whether, when and how often PROGRAM is started again. Time is given,
+// never read, so every decision can be replayed.
+//
+// Written and read by: the supervisor's loop. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "watchdog/options.h"
+
+namespace lockwarden {
+
+// How one life of PROGRAM ended.
+struct ProgramEnd {
+  int code = 0;             // exit code, when signal is 0
+  int signal = 0;           // what killed it; 0: it exited
+  bool deadlocked = false;  // we ended it because of a deadlock
+  bool asked_to_stop = false;  // TERM, INT or QUIT came before: it is not to live on
+};
+
+class RestartPolicy {
+ public:
+  enum class Verdict { kEnd, kRestart, kBudgetSpent };
+  struct Decision {
+    Verdict verdict = Verdict::kEnd;
+    uint64_t at_ns = 0;       // kRestart: not before
+    int number = 0;           // kRestart: how many within the window, this one included
+    const char* reason = "";  // "deadlock", "crash", "exit": the label in metrics
+  };
+
+  explicit RestartPolicy(const Options& options);
+
+  // Called once for each end of PROGRAM; `now_ns` never goes back.
+  Decision OnEnd(const ProgramEnd& end, uint64_t now_ns);
+
+  // Restarts still allowed now; -1: no limit, or restarts are off.
+  int64_t Remaining(uint64_t now_ns) const;
+
+  // A death that restart=on-failure acts upon. As with systemd, HUP, INT, TERM and PIPE
+  // are orderly ends.
+  static bool IsFailure(const ProgramEnd& end);
+
+ private:
+  // Whether a restart at `then_ns` still counts at `now_ns`.
+  bool Counts(uint64_t then_ns, uint64_t now_ns) const;
+
+  RestartWhen when_;
+  uint64_t delay_ns_, window_ns_;
+  int max_;
+  bool limited_;
+  std::deque<uint64_t> restarts_ns_;  // when each restart was decided, oldest first
+};
+
+}  // namespace lockwarden

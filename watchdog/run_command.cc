@@ -1,0 +1,83 @@
+// Order matters here: whatever can fail with a usage error comes before PROGRAM.
+#include "watchdog/run_command.h"
+
+#include <climits>
+#include <cstdlib>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "watchdog/incident.h"
+#include "watchdog/preflight.h"
+#include "watchdog/preload_env.h"
+
+namespace lockwarden {
+namespace {
+
+// The directory our executable is in; symbolic links to it are followed.
+std::string ExecutableDirectory() {
+  char path[PATH_MAX];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  const std::string executable(path, size < 0 ? 0 : static_cast<size_t>(size));
+  return executable.substr(0, executable.rfind('/'));
+}
+
+ExitStatus Fail(ReportSink* notices, absl::string_view why) {
+  notices->Write(absl::StrCat("lockwarden: ", why, "\n"));
+  return {kExitUsage, 0};
+}
+
+}  // namespace
+
+ExitStatus RunCommand(const RunRequest& request) {
+  const Options& options = request.options;
+  ReportSink notices = ReportSink::Stderr();
+  const auto library = FindPreload(ExecutableDirectory());
+  if (!library.ok()) return Fail(&notices, library.status().message());
+
+  IncidentWriter writer(options.incidents);
+  const absl::Status writable = writer.Check();
+  if (!writable.ok() && options.incidents_given) return Fail(&notices, writable.message());
+
+  std::unique_ptr<ReportSink> file;
+  if (!options.report.empty()) {
+    auto opened = ReportSink::File(options.report);
+    if (!opened.ok()) return Fail(&notices, opened.status().message());
+    file = std::make_unique<ReportSink>(*std::move(opened));
+  }
+  auto registrar = Registrar::Create(Registrar::DefaultParents());
+  if (!registrar.ok()) return Fail(&notices, registrar.status().message());
+
+  FindingDesk desk(options, writable.ok() ? &writer : nullptr,
+                   file == nullptr ? &notices : file.get(), &notices);
+  const std::string path = FindProgram(request.argv[0], getenv("PATH"));
+  const PreflightResult preflight = path.empty() ? PreflightResult{} : Preflight(path);
+
+  Supervisor::Setup setup;
+  setup.options = options;
+  setup.argv = request.argv;
+  setup.environment = BuildEnvironment(request.environment,
+                                       {preflight.preload ? *library : "",
+                                        (*registrar)->variable(), RecorderOptions(options),
+                                        preflight.address_sanitizer});
+  setup.inherited = request.inherited;
+  setup.registrar = registrar->get();
+  setup.desk = &desk;
+  setup.make_metrics_server = request.make_metrics_server;
+  Supervisor supervisor(std::move(setup));
+  if (const absl::Status status = supervisor.StartMetrics(); !status.ok()) {
+    return Fail(&notices, absl::StrCat("metrics=", options.metrics, ": ", status.message()));
+  }
+  if (!writable.ok()) {
+    desk.Notice(absl::StrCat("no incidents will be written: ", writable.message()));
+  }
+  if (options.exitcode_given && options.profile == Profile::kProduction) {
+    desk.Notice("exitcode means nothing with profile=production");
+  }
+  if (!preflight.records) {
+    desk.Notice(absl::StrCat(request.argv[0], " ", preflight.reason,
+                             ": its locks cannot be recorded; it is supervised without"));
+  }
+  return supervisor.Run();
+}
+
+}  // namespace lockwarden

@@ -1,0 +1,275 @@
+// The loop. What may be decided without the kernel is decided elsewhere (restart_policy,
+// exit_status, finding_desk); here is who calls whom, and when. What follows a finding is
+// in supervisor_actions.cc, what metrics show in supervisor_metrics.cc.
+#include "watchdog/supervisor.h"
+
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "watchdog/preflight.h"
+
+namespace lockwarden {
+namespace {
+
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kTickNs = 100 * kMs;
+
+bool Watch(int epoll, int fd, int pid) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = static_cast<uint64_t>(pid);
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+std::string DescribeEnd(const ProgramEnd& end) {
+  if (end.deadlocked) return "a deadlock";
+  if (end.signal == 0) return absl::StrCat("exit code ", end.code);
+  const char* name = sigabbrev_np(end.signal);
+  return name == nullptr ? absl::StrCat("a crash (signal ", end.signal, ")")
+                         : absl::StrCat("a crash (SIG", name, ")");
+}
+
+bool AsksToStop(int signal) {
+  return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT;
+}
+
+}  // namespace
+
+uint64_t Supervisor::NowNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+Supervisor::Supervisor(Setup setup)
+    : setup_(std::move(setup)),
+      policy_(setup_.options),
+      signals_(setup_.inherited->forwarded()),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      joint_(MakeProcFileLockView(), JudgeOptions().confirm_after_ns) {
+  Watch(epoll_.get(), signals_.fd(), 0);
+  Watch(epoll_.get(), setup_.registrar->fd(), 0);
+}
+
+Supervisor::~Supervisor() = default;
+
+ExitStatus Supervisor::Run() {
+  StartProgram(NowNs());
+  while (!done_) {
+    const std::vector<int> ended = Wait();
+    const uint64_t now_ns = NowNs();
+    // First: who registered and ended since the last look is judged, not missed.
+    TakeRegistrations(now_ns);
+    TakeSignals(now_ns);
+    for (int pid : ended) {
+      const auto process = processes_.find(pid);
+      if (process != processes_.end() && process->second->HasEnded()) Retire(process, now_ns);
+    }
+    if (done_) break;
+    LookAtProcesses(now_ns);
+    if (restart_at_ns_ != 0 && now_ns >= restart_at_ns_) {
+      setup_.desk->Notice(restart_line_);
+      restart_at_ns_ = 0;
+      StartProgram(now_ns);
+    }
+  }
+  return Leave(NowNs());
+}
+
+void Supervisor::StartProgram(uint64_t now_ns) {
+  const SpawnResult spawned = Spawn(setup_.argv, setup_.environment, *setup_.inherited);
+  ended_by_us_ = false;
+  if (spawned.error == 0) {
+    program_ = spawned.pid;
+    next_tick_ns_ = now_ns + kTickNs;
+    return;
+  }
+  const bool there = access(FindProgram(setup_.argv[0], getenv("PATH")).c_str(), F_OK) == 0;
+  setup_.desk->Notice(absl::StrCat("cannot run ", setup_.argv[0], ": ",
+                                   spawned.error == ENOENT && there
+                                       ? "its interpreter does not exist"
+                                       : std::strerror(spawned.error)));
+  exit_ = ExitStatus{spawned.error == ENOENT ? kExitNotFound : kExitNotExecutable, 0};
+  done_ = true;
+}
+
+uint64_t Supervisor::NextDeadline() const {
+  uint64_t next = next_tick_ns_;
+  const auto consider = [&next](uint64_t at) {
+    if (at != 0) next = std::min(next, at);
+  };
+  consider(restart_at_ns_);
+  consider(joint_.next_look_ns());
+  for (const auto& [pid, process] : processes_) {
+    consider(process->judge().next_look_ns());
+  }
+  return next;
+}
+
+std::vector<int> Supervisor::Wait() {
+  const uint64_t now_ns = NowNs(), next = NextDeadline();
+  const int timeout_ms = next <= now_ns ? 0 : static_cast<int>((next - now_ns + kMs - 1) / kMs);
+  epoll_event events[64];
+  const int count = epoll_wait(epoll_.get(), events, 64, timeout_ms);
+  std::vector<int> ended;
+  for (int i = 0; i < count; ++i) {
+    if (const int pid = static_cast<int>(events[i].data.u64); pid != 0) ended.push_back(pid);
+  }
+  return ended;
+}
+
+void Supervisor::TakeRegistrations(uint64_t now_ns) {
+  for (Registration& registration : setup_.registrar->Accept(now_ns)) {
+    ++processes_seen_;
+    const int pid = registration.pid, pidfd = registration.pidfd.get();
+    // The same pid again: an exec; the image before it has come to its end.
+    if (const auto old = processes_.find(pid); old != processes_.end()) Retire(old, now_ns);
+    JudgeOptions judging;
+    judging.predict = options_.profile == Profile::kTest;
+    const auto added =
+        processes_.emplace(pid, std::make_unique<WatchedProcess>(std::move(registration), judging));
+    if (pidfd < 0) {
+      Retire(added.first, now_ns);  // it has ended already
+    } else {
+      Watch(epoll_.get(), pidfd, pid);  // on failure each tick asks
+    }
+  }
+  past_.stepped_aside += setup_.registrar->stepped_aside() - stepped_aside_seen_;
+  stepped_aside_seen_ = setup_.registrar->stepped_aside();
+  if (!refusal_told_ && setup_.registrar->refused() != 0) {
+    refusal_told_ = true;
+    setup_.desk->Notice(setup_.registrar->first_refusal());
+  }
+}
+
+void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
+  Handle(process->second->Finish(now_ns), process->second.get(), now_ns);
+  joint_.Forget(process->second->Lend());
+  past_.Add(process->second->snapshot());
+  processes_.erase(process);
+}
+
+void Supervisor::RetireEnded(uint64_t now_ns) {
+  for (auto next = processes_.begin(); next != processes_.end();) {
+    const auto process = next++;
+    if (process->second->HasEnded()) Retire(process, now_ns);
+  }
+}
+
+void Supervisor::TakeSignals(uint64_t now_ns) {
+  signalfd_siginfo info;
+  while (signals_.Next(&info)) {
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (signal == SIGCHLD) {
+      Reap(now_ns);
+      continue;
+    }
+    const bool ignored = setup_.inherited->WasIgnored(signal);
+    asked_to_stop_ |= AsksToStop(signal) && !ignored;
+    if (program_ != 0) {
+      if (SignalRelay::CameFromProcess(info)) SignalRelay::Forward(info, program_);
+    } else if (!ignored && !done_ && (AsksToStop(signal) || signal == SIGHUP)) {
+      // Between two lives of PROGRAM there is nobody to pass it on to.
+      exit_ = ExitStatus{0, signal};
+      done_ = true;
+    }
+  }
+}
+
+void Supervisor::Reap(uint64_t now_ns) {
+  int status;
+  // All children: as pid 1 of a container we are everybody's parent in the end.
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (pid != program_) continue;
+    program_ = 0;
+    // What it handed over in its last moments.
+    TakeRegistrations(now_ns);
+    if (const auto process = processes_.find(pid); process != processes_.end()) {
+      Retire(process, now_ns);
+    }
+    ProgramEnd end;
+    end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    end.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    end.deadlocked = ended_by_us_;
+    end.asked_to_stop = asked_to_stop_;
+    ProgramEnded(end, now_ns);
+  }
+}
+
+void Supervisor::ProgramEnded(const ProgramEnd& end, uint64_t now_ns) {
+  last_end_ = end;
+  const RestartPolicy::Decision decision = policy_.OnEnd(end, now_ns);
+  if (decision.verdict == RestartPolicy::Verdict::kRestart) {
+    const bool limited = options_.restart_window > absl::ZeroDuration();
+    restart_line_ = absl::StrCat(
+        "restarting ", setup_.argv[0], " (", decision.number,
+        limited ? absl::StrCat(" of ", options_.restart_max) : ", no limit", ") after ",
+        DescribeEnd(end));
+    restart_at_ns_ = std::max<uint64_t>(decision.at_ns, 1);
+    ++restarts_[decision.reason];
+    return;
+  }
+  budget_spent_ = decision.verdict == RestartPolicy::Verdict::kBudgetSpent;
+  done_ = true;
+}
+
+void Supervisor::LookAtProcesses(uint64_t now_ns) {
+  const bool tick = now_ns >= next_tick_ns_;
+  for (auto& [pid, process] : processes_) {
+    const uint64_t wanted = process->judge().next_look_ns();
+    if (!tick && (wanted == 0 || now_ns < wanted)) continue;
+    Handle(process->Step(now_ns), process.get(), now_ns);
+  }
+  if (const uint64_t wanted = joint_.next_look_ns();
+      tick || (wanted != 0 && wanted <= now_ns)) {
+    LookAcross(now_ns);
+  }
+  if (!tick) return;
+  RetireEnded(now_ns);
+  KillOverdue(now_ns);
+  RetryMetrics(now_ns);
+  const uint64_t end_ns = NowNs();
+  ++checks_;
+  check_seconds_ = static_cast<double>(end_ns - now_ns) / 1e9;
+  next_tick_ns_ = std::max(now_ns + kTickNs, end_ns + kTickNs / 10);
+  Publish(end_ns);
+}
+
+void Supervisor::LookAcross(uint64_t now_ns) {
+  std::vector<JudgedProcess> processes;
+  for (const auto& [pid, process] : processes_) {
+    if (!process->HasEnded()) processes.push_back(process->Lend());
+  }
+  for (JointFinding& joint : joint_.Look(processes, now_ns)) HandleJoint(std::move(joint), now_ns);
+}
+
+ExitStatus Supervisor::Leave(uint64_t now_ns) {
+  RetireEnded(now_ns);
+  if (!processes_.empty()) {
+    const size_t left = processes_.size();
+    setup_.desk->Notice(absl::StrCat(left, left == 1 ? " process" : " processes", " of ",
+                                     setup_.argv[0], " still running, no longer watched"));
+  }
+  while (!processes_.empty()) Retire(processes_.begin(), now_ns);
+  if (budget_spent_) {
+    setup_.desk->Notice(absl::StrCat(
+        "giving up on ", setup_.argv[0], " after ", DescribeEnd(last_end_),
+        ": restart_max=", options_.restart_max,
+        " within restart_window=", absl::FormatDuration(options_.restart_window), " is used up"));
+  }
+  for (const std::string& line : setup_.desk->Summary(past_, setup_.registrar->refused())) {
+    setup_.desk->Notice(line);
+  }
+  if (exit_.has_value()) return *exit_;
+  return DecideExit(options_, last_end_, setup_.desk->any_counts_for_exit_code(), budget_spent_);
+}
+
+}  // namespace lockwarden

@@ -1,0 +1,25 @@
+# `lockwarden run`: options, supervision and the command itself.
+target_sources(lockwarden_watchdog PRIVATE
+  child.cc
+  command_line.cc
+  exit_status.cc
+  finding_desk.cc
+  ledger_totals.cc
+  options.cc
+  preflight.cc
+  preload_env.cc
+  process_facts.cc
+  process_tree.cc
+  registrar.cc
+  report_sink.cc
+  restart_policy.cc
+  run_command.cc
+  signal_relay.cc
+  supervisor.cc
+  supervisor_actions.cc
+  supervisor_metrics.cc
+  watched_process.cc)
+
+add_executable(lockwarden main.cc)
+target_compile_definitions(lockwarden PRIVATE LOCKWARDEN_VERSION="${PROJECT_VERSION}")
+target_link_libraries(lockwarden PRIVATE lockwarden_watchdog lockwarden_exporter)

@@ -1,0 +1,93 @@
+// What follows a finding: the report, and what on_deadlock says.
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "watchdog/process_facts.h"
+#include "watchdog/process_tree.h"
+#include "watchdog/supervisor.h"
+
+namespace lockwarden {
+namespace {
+constexpr uint64_t kAbortGraceNs = 5'000'000'000;
+constexpr uint64_t kCoreFileNs = 120'000'000'000;  // a core file may take longer than the grace
+}  // namespace
+
+void Supervisor::Handle(std::vector<Finding> findings, WatchedProcess* process, uint64_t now_ns) {
+  LedgerTotals totals;
+  if (!findings.empty()) totals.Add(process->snapshot());
+  std::erase_if(totals.dropped, [](const auto& drop) { return drop.second == 0; });
+  for (Finding& finding : findings) {
+    finding.dropped = totals.dropped;
+    setup_.desk->Take(&finding, process->reader());
+    Act(finding, process, now_ns);
+  }
+}
+
+void Supervisor::HandleJoint(JointFinding joint, uint64_t now_ns) {
+  LedgerTotals totals;
+  std::vector<WatchedProcess*> involved;
+  for (int pid : joint.pids) {
+    const auto process = processes_.find(pid);
+    if (process == processes_.end()) continue;
+    involved.push_back(process->second.get());
+    totals.Add(process->second->snapshot());
+  }
+  std::erase_if(totals.dropped, [](const auto& drop) { return drop.second == 0; });
+  joint.finding.dropped = totals.dropped;
+  setup_.desk->Take(&joint.finding, involved.empty() ? nullptr : involved[0]->reader());
+  // Each of them is deadlocked. A restart is of PROGRAM, once, whoever they are; those that
+  // have left its tree end with it.
+  const bool restart = options_.on_deadlock == DeadlockAction::kRestart;
+  bool restarted = false;
+  for (WatchedProcess* process : involved) {
+    if (restarted) process->Signal(SIGKILL);
+    if (restart && process != involved[0]) continue;
+    restarted = Act(joint.finding, process, now_ns) && restart;
+  }
+}
+
+bool Supervisor::Act(const Finding& finding, WatchedProcess* process, uint64_t now_ns) {
+  if (done_) return false;  // PROGRAM has ended, and with it our say over what it left behind
+  const DeadlockAction action = options_.on_deadlock;
+  if (action == DeadlockAction::kReport || action == DeadlockAction::kDump) return false;
+  if (!ActsOn(finding.kind, Confidence::kProven, options_.profile)) return false;  // another kind
+  if (process->HasEnded() || process->kill_at_ns != 0) return false;
+  const std::string what =
+      action == DeadlockAction::kAbort ? absl::StrCat("abort pid ", process->pid())
+                                       : absl::StrCat("restart ", setup_.argv[0]);
+  if (!ActsOn(finding.kind, finding.confidence, options_.profile)) {
+    setup_.desk->Notice(absl::StrCat("did not ", what, ": the deadlock is ",
+                                     ConfidenceName(finding.confidence), ", and profile=",
+                                     ProfileName(options_.profile), " wants better proof"));
+    return false;
+  }
+  if (action == DeadlockAction::kRestart) {
+    process->Signal(SIGKILL);  // it may have left PROGRAM's tree, as daemons do
+    if (program_ == 0) return true;
+    ended_by_us_ = true;
+    KillProcessTree(program_);
+    return true;
+  }
+  if (!process->Signal(SIGABRT)) {
+    if (errno != ESRCH) {
+      setup_.desk->Notice(absl::StrCat("cannot ", what, ": ", std::strerror(errno)));
+    }
+    return false;
+  }
+  ended_by_us_ |= process->pid() == program_;
+  process->kill_at_ns = now_ns + kAbortGraceNs;
+  process->kill_latest_ns = now_ns + kCoreFileNs;
+  return true;
+}
+
+void Supervisor::KillOverdue(uint64_t now_ns) {
+  for (auto& [pid, process] : processes_) {
+    if (process->kill_at_ns == 0 || now_ns < process->kill_at_ns) continue;
+    if (now_ns < process->kill_latest_ns && IsDumpingCore(pid)) continue;
+    process->Signal(SIGKILL);
+  }
+}
+
+}  // namespace lockwarden

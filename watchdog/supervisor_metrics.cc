@@ -1,0 +1,89 @@
+// What metrics show, and the port they are shown on.
+#include <time.h>
+
+#include "absl/strings/str_cat.h"
+#include "watchdog/supervisor.h"
+
+namespace lockwarden {
+namespace {
+
+constexpr uint64_t kMetricsRetryNs = 5'000'000'000;
+
+double RealtimeSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+}  // namespace
+
+absl::Status Supervisor::StartMetrics() {
+  if (options_.metrics.empty()) return absl::OkStatus();
+  const uint64_t now_ns = NowNs();
+  Publish(now_ns);
+  metrics_ = setup_.make_metrics_server(&board_);
+  const absl::Status status = metrics_->Start(options_.metrics);
+  if (absl::IsInvalidArgument(status)) return status;
+  if (!status.ok()) {
+    setup_.desk->Notice(absl::StrCat("cannot serve metrics yet: ", status.message(),
+                                     "; trying again every 5s"));
+    metrics_retry_ns_ = now_ns + kMetricsRetryNs;
+  } else if (options_.metrics.ends_with(":0")) {
+    setup_.desk->Notice(absl::StrCat("metrics are served on port ", metrics_->port()));
+  }
+  return absl::OkStatus();
+}
+
+void Supervisor::RetryMetrics(uint64_t now_ns) {
+  if (metrics_retry_ns_ == 0 || now_ns < metrics_retry_ns_) return;
+  metrics_retry_ns_ = 0;
+  if (metrics_->Start(options_.metrics).ok()) {
+    setup_.desk->Notice(absl::StrCat("metrics are served on ", options_.metrics, " now"));
+  } else {
+    metrics_retry_ns_ = now_ns + kMetricsRetryNs;
+  }
+}
+
+void Supervisor::Publish(uint64_t now_ns) {
+  if (options_.metrics.empty()) return;
+  MetricsView view;
+  LedgerTotals totals = past_;
+  for (const auto& [pid, process] : processes_) {
+    const Snapshot& snapshot = process->snapshot();
+    totals.Add(snapshot);
+    view.threads += snapshot.threads.size();
+    view.locks_tracked += snapshot.locks_tracked;
+    view.lock_classes += snapshot.lock_classes;
+    view.order_edges += snapshot.order_edges;
+    const JudgeState& state = process->judge().state();
+    view.order_cycles += state.order_cycles;
+    view.deadlocked_threads += state.deadlocked_threads;
+    view.deadlock_cycles += state.deadlock_cycles;
+    if (pid != program_) continue;
+    view.interposer_active = snapshot.stepped_aside.empty();
+    for (const TableUse& table : snapshot.tables) {
+      view.ledger_capacity[table.name] = table.capacity;
+      view.ledger_used[table.name] = table.used;
+    }
+  }
+  view.deadlocked_threads += joint_.deadlocked_threads();
+  view.deadlock_cycles += joint_.deadlocks_now();
+  totals.CopyTo(&view);
+  setup_.desk->CopyTo(&view);
+  view.processes_seen = processes_seen_;
+  view.processes = processes_.size();
+  for (const char* reason : {"deadlock", "crash", "exit"}) view.restarts[reason] = 0;
+  for (const auto& [reason, count] : restarts_) view.restarts[reason] = count;
+  view.restart_budget_remaining = policy_.Remaining(now_ns);
+  view.watchdog_checks = checks_;
+  view.watchdog_check_seconds = check_seconds_;
+  view.watchdog_last_check_timestamp_seconds = RealtimeSeconds();
+  view.snapshot_timestamp_seconds = view.watchdog_last_check_timestamp_seconds;
+  view.program_running = program_ != 0;
+  view.refused_registrations = setup_.registrar->refused();
+  const std::string& path = setup_.argv[0];
+  view.program = path.substr(path.rfind('/') + 1);
+  board_.Publish(std::move(view));
+}
+
+}  // namespace lockwarden

@@ -1,0 +1,57 @@
+// WatchedProcess: one program image with a ledger, and everything that looks at it.
+//
+// Written and read by: the supervisor's loop. Not thread-safe. Must never: signal a
+// process by its pid; only its pidfd names it for good.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "watchdog/judge.h"
+#include "watchdog/registrar.h"
+#include "watchdog/snapshot.h"
+
+namespace lockwarden {
+
+class WatchedProcess {
+ public:
+  WatchedProcess(Registration registration, JudgeOptions options);
+  ~WatchedProcess();
+  WatchedProcess(const WatchedProcess&) = delete;
+  WatchedProcess& operator=(const WatchedProcess&) = delete;
+
+  // What is new; see ProcessJudge.
+  std::vector<Finding> Step(uint64_t now_ns);
+  std::vector<Finding> Finish(uint64_t now_ns);
+
+  // Asks the kernel: whether the process has ended (as a zombie too).
+  bool HasEnded() const;
+  // False: it could not be sent (the process has ended, or belongs to somebody else).
+  bool Signal(int signal) const;
+
+  int pid() const { return pid_; }
+  int pidfd() const { return pidfd_.get(); }
+  const LedgerReader* reader() const { return reader_.get(); }
+  const ProcessJudge& judge() const { return *judge_; }
+  // With the symboliser good for a new look.
+  JudgedProcess Lend() const;
+  const Snapshot& snapshot() const { return judge_->last_snapshot(); }
+
+  // When SIGKILL follows an abort that has not ended it; 0: none is due.
+  uint64_t kill_at_ns = 0;
+  uint64_t kill_latest_ns = 0;  // however long its core file takes
+
+ private:
+  class LateResolver;
+
+  int pid_;
+  UniqueFd pidfd_;
+  std::unique_ptr<LedgerReader> reader_;
+  std::unique_ptr<KernelView> kernel_;
+  std::unique_ptr<LateResolver> resolver_;
+  std::unique_ptr<ProcessJudge> judge_;
+};
+
+}  // namespace lockwarden
