@@ -1,0 +1,37 @@
+// The lists themselves; see the header for why they exist.
+#include "exporter/known_labels.h"
+
+namespace lockwarden {
+namespace {
+
+constexpr const char* kFindingKinds[] = {"deadlock",           "self_deadlock",  "order_violation",
+                                         "potential_deadlock", "nested_monitor", "lost_wakeup",
+                                         "signal_unsafe_lock", "stall",          "misuse"};
+
+constexpr const char* kMisuseKinds[] = {"unlock_not_owner", "destroy_held",  "relock",
+                                        "exit_holding",     "two_mutexes",   "fork_while_held",
+                                        "order_violation",  "inherited_held"};
+
+constexpr const char* kRestartReasons[] = {"deadlock", "crash", "exit"};
+
+// KnownTables() is the first ten of them.
+constexpr const char* kDrops[] = {"threads",    "locks",
+                                  "classes",    "edges",
+                                  "witnesses",  "stacks",
+                                  "modules",    "names",
+                                  "heartbeats", "misuse",
+                                  "held_list",  "handler_nesting",
+                                  "stack",      "unrecorded_calls",
+                                  "exec",       "fork",
+                                  "process",    "unreadable"};
+
+}  // namespace
+
+LabelValues KnownFindingKinds() { return kFindingKinds; }
+LabelValues KnownDeadlockKinds() { return LabelValues(kFindingKinds).first(2); }
+LabelValues KnownMisuseKinds() { return kMisuseKinds; }
+LabelValues KnownRestartReasons() { return kRestartReasons; }
+LabelValues KnownTables() { return LabelValues(kDrops).first(10); }
+LabelValues KnownDrops() { return kDrops; }
+
+}  // namespace lockwarden

@@ -1,0 +1,35 @@
+// The one table of every metric that Lockwarden exports: collection, the zeros at the
+// start and the check of docs/metrics.md all come from it. A new metric is a new row
+// here and a new line there.
+//
+// Pure: rows read a MetricsView, which is a value. Thread-safe: nothing is written.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "prometheus/metric_family.h"
+#include "watchdog/metrics_view.h"
+
+namespace lockwarden {
+
+// By label value; by "" for a metric without a label.
+using MetricSamples = std::map<std::string, double>;
+
+struct MetricRow {
+  const char* name;  // whole, with the prefix
+  prometheus::MetricType type;
+  const char* help;   // one line, no backslash: prometheus-cpp 1.0 does not escape it
+  const char* label;  // its name; "": none
+  MetricSamples (*read)(const MetricsView& view);
+};
+
+// Ordered for people: deadlocks first. One row a family.
+absl::Span<const MetricRow> MetricTable();
+
+// Every family of the table, filled from `view`, in the table's order.
+std::vector<prometheus::MetricFamily> Families(const MetricsView& view);
+
+}  // namespace lockwarden
