@@ -1,0 +1,196 @@
+// The shortest way through an acquire: when it may be taken, that it publishes what the
+// general way does, and the release that needs no frame.
+#include "runtime/known_acquire.h"
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "tests/runtime/fake_lock.h"
+#include "tests/runtime/small_ledger.h"
+
+namespace lockwarden::ledger {
+namespace {
+
+// One call site and one stack depth for both ways.
+template <class Object = FakeMutex, class Real = Succeed>
+__attribute__((noinline)) bool AcquireFast(FakeLock* lock, bool* known, Real real = {}) {
+  const uint64_t site = LOCKWARDEN_SITE;
+  return InScope(LOCKWARDEN_CFA, [] { return false; }, [&](const auto& scope) {
+    *known = LookUpAcquire<Object>(scope, lock, site).cached != nullptr;
+    return Acquire<Object>(
+               scope, lock, site, [&] { return real() ? 0 : 1; },
+               [](int rc) { return rc == 0; }) == 0;
+  });
+}
+
+// Call sites only: each line of a test is another stack.
+class KnownAcquireTest : public SmallLedger {
+ protected:
+  KnownAcquireTest() { the_settings.stacks = StackMode::kSite; }
+  ~KnownAcquireTest() override { the_settings = before_; }
+
+  template <class Object = FakeMutex, class Real = Succeed>
+  __attribute__((noinline)) bool IsKnown(FakeLock* lock, Real real = {}) {
+    bool known = false;
+    AcquireFast<Object>(lock, &known, real);
+    return known;
+  }
+
+ private:
+  const Settings before_ = the_settings;
+};
+
+TEST_F(KnownAcquireTest, AStackThatIsNewIsNot) {
+  the_settings.stacks = StackMode::kFull;
+  FakeLock lock;
+  const auto from_one_place = [&] {
+    const bool known = IsKnown(&lock);
+    ReleaseTop(&lock);
+    return known;
+  };
+  for (int round = 0; round < 2; ++round) EXPECT_EQ(from_one_place(), round == 1);
+  EXPECT_FALSE(from_one_place());
+}
+
+TEST_F(KnownAcquireTest, TheSecondTimeIsKnown) {
+  FakeLock lock;
+  EXPECT_FALSE(IsKnown(&lock));
+  EXPECT_TRUE(ReleaseTop(&lock));
+  EXPECT_TRUE(IsKnown(&lock));
+  EXPECT_EQ(HeldBy(Me()).size(), 1u);
+  EXPECT_EQ(Me().acquisitions, 2u);
+}
+
+TEST_F(KnownAcquireTest, ALockThatLooksTakenIsNot) {
+  FakeLock lock;
+  IsKnown(&lock);
+  ReleaseTop(&lock);
+  lock.taken = 1;
+  EXPECT_FALSE(IsKnown(&lock));
+  EXPECT_EQ(Me().contentions, 1u);
+}
+
+TEST_F(KnownAcquireTest, AnotherLifeAtTheAddressIsNot) {
+  FakeLock lock;
+  IsKnown(&lock);
+  ReleaseTop(&lock);
+  Destroy(&lock);
+  EXPECT_FALSE(IsKnown(&lock));
+}
+
+TEST_F(KnownAcquireTest, AnOrderThatIsNewIsNot) {
+  FakeLock a, b;
+  for (FakeLock* lock : {&a, &b}) {
+    IsKnown(lock);
+    ReleaseTop(lock);
+  }
+  EXPECT_TRUE(IsKnown(&a));
+  EXPECT_FALSE(IsKnown(&b));
+  EXPECT_EQ(Used(kEdges), 1u);
+  ReleaseTop(&b);
+  EXPECT_TRUE(IsKnown(&b));
+}
+
+TEST_F(KnownAcquireTest, WhatMayBeHeldTwiceIsOnlyWhereNothingIsHeld) {
+  FakeLock recursive, rwlock, other;
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(IsKnown<FakeRecursive>(&recursive), round == 1);
+    EXPECT_FALSE(IsKnown<FakeRecursive>(&recursive));
+    EXPECT_FALSE(ReleaseTop(&recursive));  // held twice
+    Release(&recursive);
+    EXPECT_TRUE(ReleaseTop(&recursive));
+    EXPECT_EQ(IsKnown<FakeReader>(&rwlock), round == 1);
+    EXPECT_FALSE(IsKnown<FakeReader>(&rwlock));
+    Release(&rwlock);
+    EXPECT_TRUE(ReleaseTop(&rwlock));
+  }
+  IsKnown(&other);
+  EXPECT_FALSE(IsKnown<FakeReader>(&rwlock));
+}
+
+TEST_F(KnownAcquireTest, AFullListIsNot) {
+  std::vector<FakeLock> locks(kHeldCapacity[0] + 1);
+  for (int round = 0; round < 2; ++round) {
+    for (FakeLock& lock : locks) IsKnown(&lock);
+    EXPECT_EQ(HeldBy(Me()).size(), kHeldCapacity[0]);
+    for (size_t i = kHeldCapacity[0]; i-- > 0;) EXPECT_TRUE(ReleaseTop(&locks[i]));
+  }
+  EXPECT_EQ(Me().held_dropped, 2u);
+}
+
+TEST_F(KnownAcquireTest, WhileItBlocksTheEntryAboveTheHoldsSaysWhere) {
+  the_settings.stacks = StackMode::kFull;
+  FakeLock outer, lock;
+  IsKnown(&outer);
+  for (const bool known : {false, true}) {
+    bool was = !known;
+    AcquireFast(&lock, &was, [&] {
+      const Frame& frame = Me().frame0;
+      EXPECT_EQ(frame.wait.since_ns, 0u);
+      EXPECT_EQ(frame.held_count, 1u);
+      const HeldEntry& entry = Me().held[frame.held_count];
+      EXPECT_EQ(entry.lock, frame.wait.wait);
+      EXPECT_NE(entry.site, 0u);
+      EXPECT_NE(entry.stack, 0u);
+      return true;
+    });
+    EXPECT_EQ(Me().frame0.wait.wait, 0u);
+    ReleaseTop(&lock);
+    // From the same call site again: the loop's.
+    EXPECT_EQ(was, known);
+  }
+}
+
+TEST_F(KnownAcquireTest, ARefusalIsNotHeldAndMovesACounter) {
+  FakeLock lock;
+  IsKnown(&lock);
+  ReleaseTop(&lock);
+  const uint64_t before = Me().waits;
+  EXPECT_TRUE(IsKnown(&lock, Refuse{}));
+  EXPECT_TRUE(HeldBy(Me()).empty());
+  EXPECT_EQ(Me().frame0.wait.wait, 0u);
+  EXPECT_NE(Me().waits, before);
+}
+
+TEST_F(KnownAcquireTest, OnlyTheNewestHoldIsReleasedWithoutAFrame) {
+  FakeLock a, b, never;
+  EXPECT_FALSE(ReleaseTop(&a));
+  Acquire(&a);
+  Acquire(&b);
+  EXPECT_FALSE(ReleaseTop(&a));
+  EXPECT_FALSE(ReleaseTop(&never));
+  EXPECT_TRUE(ReleaseTop(&b));
+  EXPECT_TRUE(ReleaseTop(&a));
+  EXPECT_TRUE(HeldBy(Me()).empty());
+}
+
+// Both ways, on the same random acquires and releases, agree with a naive list.
+TEST_F(KnownAcquireTest, AgreesWithTheGeneralWayOnRandomOperations) {
+  std::mt19937 random(20);
+  std::vector<FakeLock> locks(12);
+  std::vector<FakeLock*> naive;
+  for (int step = 0; step < 20000; ++step) {
+    if (naive.size() < 8 && random() % 2 == 0) {
+      FakeLock* lock = &locks[random() % locks.size()];
+      if (std::find(naive.begin(), naive.end(), lock) != naive.end()) continue;
+      const bool succeeds = random() % 8 != 0;
+      if (random() % 4 == 0) {
+        Acquire(lock, [=] { return succeeds; });
+      } else {
+        IsKnown(lock, [=] { return succeeds; });
+      }
+      if (succeeds) naive.push_back(lock);
+    } else if (!naive.empty()) {
+      const size_t at = random() % 3 == 0 ? random() % naive.size() : naive.size() - 1;
+      if (!ReleaseTop(naive[at])) Release(naive[at]);
+      naive.erase(naive.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    std::vector<uint32_t> expected;
+    for (FakeLock* lock : naive) expected.push_back(IndexOf(FindLock(lock)));
+    ASSERT_EQ(IndexesHeldBy(Me()), expected) << step;
+  }
+}
+
+}  // namespace
+}  // namespace lockwarden::ledger

@@ -1,0 +1,160 @@
+// Lives of locks: begun at first use or at init, ended at destroy, told apart when memory is
+// reused, and agreed upon by threads that meet a lock at the same time.
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/runtime/fake_lock.h"
+#include "tests/runtime/small_ledger.h"
+
+namespace lockwarden::ledger {
+namespace {
+
+class LockIdentityTest : public SmallLedger {
+ protected:
+  PackedRef Use(FakeLock* lock) {
+    Acquire(lock);
+    return Release(lock);
+  }
+  bool Alive(PackedRef ref) {
+    const LockRecord& lock = LockAt(IndexOf(ref));
+    return lock.generation == GenerationOf(ref) && (lock.kind_and_flags & kRecordDestroyed) == 0;
+  }
+};
+
+TEST_F(LockIdentityTest, TheFirstUseBeginsALife) {
+  FakeLock lock;
+  EXPECT_EQ(FindLock(&lock), 0u);
+  const PackedRef ref = Use(&lock);
+  ASSERT_NE(ref, 0u);
+  const LockRecord& record = LockAt(IndexOf(ref));
+  EXPECT_EQ(record.address, reinterpret_cast<uint64_t>(&lock));
+  EXPECT_EQ(KindOf(record.kind_and_flags), LockKind::kMutex);
+  EXPECT_EQ(record.kind_and_flags & kInitSeen, 0u);
+  EXPECT_NE(record.serial, 0u);
+  EXPECT_NE(record.lock_class, 0u);
+  EXPECT_TRUE(Alive(ref));
+  EXPECT_EQ(Use(&lock), ref);
+}
+
+TEST_F(LockIdentityTest, DestroyEndsALifeAndInitBeginsTheNext) {
+  FakeLock lock;
+  Create(&lock);
+  const PackedRef first = Use(&lock);
+  EXPECT_NE(LockAt(IndexOf(first)).kind_and_flags & kInitSeen, 0u);
+  const uint64_t serial = LockAt(IndexOf(first)).serial;
+  Destroy(&lock);
+  EXPECT_FALSE(Alive(first));
+  EXPECT_EQ(FindLock(&lock), 0u);
+  Create(&lock);
+  const PackedRef second = Use(&lock);
+  EXPECT_EQ(IndexOf(second), IndexOf(first));
+  EXPECT_NE(GenerationOf(second), GenerationOf(first));
+  EXPECT_GT(LockAt(IndexOf(second)).serial, serial);
+  EXPECT_FALSE(Alive(first));
+  EXPECT_TRUE(Alive(second));
+}
+
+TEST_F(LockIdentityTest, InitWithoutDestroyBeginsANewLifeToo) {
+  FakeLock lock;
+  Create(&lock);
+  const PackedRef first = Use(&lock);
+  Create(&lock);
+  EXPECT_FALSE(Alive(first));
+  EXPECT_TRUE(Alive(Use(&lock)));
+}
+
+TEST_F(LockIdentityTest, AnAddressReusedForAnotherKindOfLockIsAnotherLock) {
+  FakeLock lock;
+  const PackedRef mutex = Use(&lock);
+  // Another thread's cache knows nothing of it; this one's is emptied by the new kind's init,
+  // which was not seen. Meet it as a thread that never saw the mutex.
+  PackedRef semaphore = 0;
+  std::thread([&] {
+    Acquire<FakeSemaphore>(&lock);
+    semaphore = HeldBy(*this_thread.record).empty() ? 0 : FindLock(&lock);
+  }).join();
+  ASSERT_NE(semaphore, 0u);
+  EXPECT_FALSE(Alive(mutex));
+  EXPECT_EQ(KindOf(LockAt(IndexOf(mutex)).kind_and_flags), LockKind::kSemaphore);
+}
+
+TEST_F(LockIdentityTest, ALifeThatHasBegunMeanwhileIsNotEndedByTheOldOnesDestroy) {
+  FakeLock lock;
+  Create(&lock);
+  const PackedRef first = FindLock(&lock);
+  Create(&lock);  // the memory is another's already
+  const PackedRef second = FindLock(&lock);
+  EndLockLife(first);
+  EXPECT_TRUE(Alive(second));
+  EXPECT_EQ(WithoutMode(FindLock(&lock)), WithoutMode(second));
+}
+
+TEST_F(LockIdentityTest, AcquisitionsOfEachLockAreCountedWhenTheCacheEntryMovesOn) {
+  // More locks than the cache has entries: each is counted in its own record or in the cache.
+  std::vector<FakeLock> locks(3 * kLockCacheSize);
+  for (int round = 0; round < 3; ++round) {
+    for (FakeLock& lock : locks) Use(&lock);
+  }
+  uint64_t sum = 0;
+  for (FakeLock& lock : locks) sum += LockAt(IndexOf(FindLock(&lock))).acquisitions;
+  for (const LockCacheEntry& entry : Me().lock_cache) sum += entry.count;
+  EXPECT_EQ(sum, 3 * locks.size());
+}
+
+TEST_F(LockIdentityTest, TwoThreadsThatMeetALockForTheFirstTimeGetOneRecord) {
+  constexpr int kLocks = 5000;
+  std::vector<FakeLock> locks(kLocks);
+  std::vector<uint32_t> indexes[2];
+  std::atomic<int> ready{0};
+  const auto meet = [&](std::vector<uint32_t>* out) {
+    ready.fetch_add(1);
+    while (ready != 2) {
+    }
+    for (FakeLock& lock : locks) {
+      InScope(LOCKWARDEN_CFA, [] { return 0; }, [&](const auto& scope) {
+        const LockUse use = IdentifyLock(scope.record(), &lock, FakeMutex::Describe, 1, scope.cfa());
+        out->push_back(IndexOf(use.ref));
+        return 0;
+      });
+    }
+  };
+  std::thread a(meet, &indexes[0]), b(meet, &indexes[1]);
+  a.join();
+  b.join();
+  EXPECT_EQ(indexes[0], indexes[1]);
+  for (int i = 0; i < kLocks; ++i) {
+    EXPECT_EQ(LockAt(indexes[0][i]).generation, 1u);
+    EXPECT_EQ(LockAt(indexes[0][i]).address, reinterpret_cast<uint64_t>(&locks[i]));
+  }
+}
+
+Capacities WithFewLocks() {
+  Capacities few = Capacities{}.Scaled(8);
+  few.locks = 64;
+  few.classes = 64;
+  return few;
+}
+class FullLockTableTest : public SmallLedger {
+ protected:
+  FullLockTableTest() : SmallLedger(WithFewLocks()) {}
+};
+
+TEST_F(FullLockTableTest, LocksBeyondItAreCountedAndStillWork) {
+  std::vector<FakeLock> locks(100);
+  int recorded = 0, calls = 0;
+  for (FakeLock& lock : locks) {
+    recorded += Acquire(&lock, [&] { return ++calls, true; });
+  }
+  EXPECT_EQ(calls, 100);
+  EXPECT_EQ(recorded, 64);
+  EXPECT_EQ(Dropped(kLocks), 36u);
+  EXPECT_EQ(HeldBy(Me()).size(), 64u);
+  for (FakeLock& lock : locks) Release(&lock, [&] { ++calls; });
+  EXPECT_EQ(calls, 200);
+  EXPECT_TRUE(HeldBy(Me()).empty());
+  EXPECT_EQ(Me().frame0.wait.wait, 0u);
+}
+
+}  // namespace
+}  // namespace lockwarden::ledger

@@ -1,0 +1,160 @@
+// What a reader may see at each step of an acquire, a release and a wait. The other side
+// looks from inside the step (the seam is the real call), so each order is met every time.
+#include <functional>
+
+#include "tests/runtime/fake_lock.h"
+#include "tests/runtime/small_ledger.h"
+
+namespace lockwarden::ledger {
+namespace {
+
+class PublicationTest : public SmallLedger {
+ protected:
+  PackedRef Waiting() { return Me().frame0.wait.wait; }
+  bool Holds(FakeLock* lock) {
+    for (const uint32_t index : IndexesHeldBy(Me())) {
+      if (index == IndexOf(FindLock(lock))) return true;
+    }
+    return false;
+  }
+};
+
+TEST_F(PublicationTest, DuringTheAcquireTheWaitIsPublishedAndTheLockIsNotHeld) {
+  FakeLock lock;
+  for (const uint32_t taken : {0u, 1u}) {  // with the short and with the long form of a wait
+    lock.taken = taken;
+    bool looked = false;
+    Acquire(&lock, [&] {
+      looked = true;
+      EXPECT_EQ(IndexOf(Waiting()), IndexOf(FindLock(&lock)));
+      EXPECT_EQ(ModeOf(Waiting()), Mode::kExclusive);
+      EXPECT_FALSE(Holds(&lock));
+      return true;
+    });
+    EXPECT_TRUE(looked);
+    EXPECT_EQ(Waiting(), 0u);
+    EXPECT_TRUE(Holds(&lock));
+    Release(&lock);
+  }
+}
+
+TEST_F(PublicationTest, AtTheReleaseTheEntryIsGoneBeforeTheLockIs) {
+  FakeLock lock, above;
+  Acquire(&lock);
+  Release(&lock, [&] { EXPECT_FALSE(Holds(&lock)); });
+  Acquire(&lock);
+  Acquire(&above);
+  Release(&lock, [&] {  // not the newest: the slow way
+    EXPECT_FALSE(Holds(&lock));
+    EXPECT_TRUE(Holds(&above));
+  });
+}
+
+TEST_F(PublicationTest, ATryPublishesNoWait) {
+  FakeLock lock;
+  lock.taken = 1;
+  Acquire(&lock, [&] {
+    EXPECT_EQ(Waiting(), 0u);
+    return true;
+  }, kTry);
+}
+
+TEST_F(PublicationTest, ATimedAcquireSaysThatItsWaitIsTimed) {
+  FakeLock lock;
+  Acquire(&lock, [&] {
+    EXPECT_NE(Waiting() & kTimed, 0u);
+    return false;
+  }, kTimed);
+  EXPECT_EQ(Waiting(), 0u);
+}
+
+TEST_F(PublicationTest, TheRelockOfARecursiveLockIsNoWait) {
+  FakeLock lock;
+  Acquire<FakeRecursive>(&lock);
+  lock.taken = 1;
+  Acquire<FakeRecursive>(&lock, [&] {
+    EXPECT_EQ(Waiting(), 0u);
+    return true;
+  });
+}
+
+TEST_F(PublicationTest, TheRelockOfALockThatIsNotRecursiveIsAWaitForOneself) {
+  FakeLock lock;
+  Acquire(&lock);
+  lock.taken = 1;
+  Acquire(&lock, [&] {
+    EXPECT_EQ(IndexOf(Waiting()), IndexOf(FindLock(&lock)));
+    EXPECT_TRUE(Holds(&lock));
+    return false;
+  });
+}
+
+TEST_F(PublicationTest, AWaitForATakenLockHasDetailsAndIsCounted) {
+  FakeLock lock;
+  lock.taken = 1;
+  Acquire(&lock, [&] {
+    EXPECT_EQ(Me().frame0.wait.object, reinterpret_cast<uint64_t>(&lock));
+    EXPECT_NE(Me().frame0.wait.since_ns, 0u);
+    EXPECT_NE(Me().frame0.wait.site, 0u);
+    return true;
+  });
+  EXPECT_EQ(Me().contentions, 1u);
+  EXPECT_EQ(LockAt(IndexOf(FindLock(&lock))).contentions, 1u);
+  // A later wait, published without details, must not show these.
+  EXPECT_EQ(Me().frame0.wait.object, 0u);
+  EXPECT_EQ(Me().frame0.wait.since_ns, 0u);
+}
+
+// What a reader compares between its two collects.
+TEST_F(PublicationTest, EveryWaitThatEndsMovesACounter) {
+  FakeLock lock;
+  const auto counters = [&] { return Me().acquisitions + Me().waits; };
+  for (const uint32_t taken : {0u, 1u}) {
+    lock.taken = taken;
+    uint64_t during = 0;
+    const auto note = [&](bool acquired) { return during = counters(), acquired; };
+    Acquire(&lock, [&] { return note(true); });
+    EXPECT_NE(counters(), during);
+    Release(&lock);
+    Acquire(&lock, [&] { return note(false); });
+    EXPECT_NE(counters(), during);
+    Acquire<FakeSemaphore>(&lock, [&] { return note(true); });
+    EXPECT_NE(counters(), during);
+    Post(&lock);
+  }
+}
+
+TEST_F(PublicationTest, AWaitForSomethingThatIsNotAcquiredLeavesNothingBehind) {
+  FakeLock condition;
+  uint64_t waits = 0;
+  InScope(LOCKWARDEN_CFA, [] { return 0; }, [&](const auto& scope) {
+    {
+      PlainWait wait(scope, Pack(3, 4, static_cast<uint8_t>(Mode::kSignal)), &condition, 77, 88);
+      EXPECT_EQ(ModeOf(Waiting()), Mode::kSignal);
+      EXPECT_EQ(Me().frame0.wait.peer, 77u);
+      EXPECT_EQ(Me().frame0.wait.site, 88u);
+      waits = Me().waits;
+    }
+    EXPECT_EQ(Waiting(), 0u);
+    EXPECT_EQ(Me().frame0.wait.peer, 0u);
+    EXPECT_NE(Me().waits, waits);
+    return 0;
+  });
+}
+
+TEST_F(PublicationTest, AConditionWaitGivesBackWhatItTook) {
+  FakeLock mutex;
+  Acquire(&mutex);
+  InScope(LOCKWARDEN_CFA, [] { return 0; }, [&](const auto& scope) {
+    const PackedRef held = RecordRelease(scope, &mutex);
+    EXPECT_FALSE(Holds(&mutex));
+    RestoreHeld(scope, held, 1);
+    return 0;
+  });
+  EXPECT_TRUE(Holds(&mutex));
+  EXPECT_NE(Release(&mutex), 0u);
+  EXPECT_FALSE(Holds(&mutex));
+}
+
+}  // namespace
+}  // namespace lockwarden::ledger

@@ -1,0 +1,50 @@
+#include "tests/runtime/small_ledger.h"
+
+#include <sys/mman.h>
+
+#include "runtime/settings.h"
+#include "runtime/thread_slots.h"
+
+namespace lockwarden::ledger {
+
+SmallLedger::SmallLedger(Capacities capacities)
+    : gate_before_(TheGate()), thread_before_(this_thread), size_(Ledger::SizeFor(capacities)) {
+  base_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+               -1, 0);
+  if (base_ == MAP_FAILED) std::abort();
+  Ledger::Format(base_, capacities);
+  PrepareThreads();
+  gate_.epoch = reinterpret_cast<uint64_t>(base_);
+  gate_.state = static_cast<uint32_t>(GateState::kRecording);
+  the_gate = &gate_;
+  this_thread = ThisThread{};
+  the_settings = ParseSettings("profile=test", nullptr);
+  EXPECT_TRUE(RegisterThisThread());
+}
+
+SmallLedger::~SmallLedger() {
+  the_gate = gate_before_;
+  this_thread = thread_before_;
+  munmap(base_, size_);
+}
+
+std::vector<Held> HeldBy(const ThreadRecord& record) {
+  std::vector<Held> all;
+  for (uint32_t f = 0; f < kFrames; ++f) {
+    for (uint32_t i = 0; i < record.FrameAt(f).held_count; ++i) {
+      const HeldEntry& entry = record.held[kHeldBegin[f] + i];
+      const PackedRef ref = entry.lock;
+      if (ref == 0) continue;
+      all.push_back({IndexOf(ref), GenerationOf(ref), ModeOf(ref), ModeBitsOf(ref), entry.depth, f});
+    }
+  }
+  return all;
+}
+
+std::vector<uint32_t> IndexesHeldBy(const ThreadRecord& record) {
+  std::vector<uint32_t> indexes;
+  for (const Held& held : HeldBy(record)) indexes.push_back(held.index);
+  return indexes;
+}
+
+}  // namespace lockwarden::ledger

@@ -1,0 +1,22 @@
+// Right use of the instrumented types: clang's -Wthread-safety must find nothing here.
+#include <lockwarden/lockwarden.h>
+
+lockwarden::Lock balance_lock("balance");
+lockwarden::RLock audit_lock;
+int balance ABSL_GUARDED_BY(balance_lock) = 0;
+int a = 0, b = 0;  // names that the headers must not mind
+
+int Deposit(int amount) {
+  balance_lock.lock();
+  const int now = balance += amount;
+  balance_lock.unlock();
+  return now;
+}
+
+void TryDeposit(int amount) {
+  if (!balance_lock.try_lock()) return;
+  balance += amount;
+  balance_lock.unlock();
+}
+
+void Both() { auto held = lockwarden::acquire(balance_lock, audit_lock); }

@@ -1,0 +1,271 @@
+// Predictions and misuse as the judge tells them.
+#include "watchdog/judge.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/watchdog/scene.h"
+
+namespace lockwarden {
+namespace {
+
+constexpr uint8_t kX = static_cast<uint8_t>(ledger::Mode::kExclusive);
+
+class PredictionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    one = scene.Thread("one");
+    two = scene.Thread("two");
+    a = scene.Mutex();
+    b = scene.Mutex();
+  }
+  ledger::OrderWitness Seen(uint32_t thread, uint64_t from_site, uint64_t to_site) {
+    ledger::OrderWitness witness;
+    witness.thread_serial = scene.SerialOf(thread);
+    witness.from_mode = witness.to_mode = kX;
+    witness.from_site = from_site;
+    witness.to_site = to_site;
+    return witness;
+  }
+  Scene scene;
+  uint32_t one = 0, two = 0;
+  Scene::Ref a = 0, b = 0;
+};
+
+TEST_F(PredictionTest, AnInversionThatDidNotHangIsToldAtOnceAndOnce) {
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, a, {Seen(two, 0x4013, 0x4014)});
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  const Finding& finding = findings[0];
+  EXPECT_EQ(finding.kind, FindingKind::kPotentialDeadlock);
+  EXPECT_EQ(finding.headline, "POTENTIAL DEADLOCK: lock-order cycle of 2 locks");
+  EXPECT_EQ(finding.confidence, Confidence::kLikely);
+  EXPECT_EQ(finding.story[0],
+            "Thread 'one' (tid 100) takes mutex 2 (taken at f4012, file.cc:18) while it holds "
+            "mutex 1 (taken at f4011, file.cc:17).");
+  EXPECT_TRUE(scene.Step(Scene::kStart + 1).empty());
+  EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 2).empty());
+  EXPECT_EQ(scene.judge().state().order_cycles, 1u);
+}
+
+TEST_F(PredictionTest, AtTheEndItIsToldEvenIfTheLocksAreGone) {
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, a, {Seen(two, 0x4013, 0x4014)});
+  for (Scene::Ref lock : {a, b}) {
+    scene.book.lock(lock).generation = 2;
+    scene.book.lock(lock).kind_and_flags |= ledger::kRecordDestroyed;
+  }
+  const auto findings = scene.judge().Finish(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].locks[0].label, "mutex 1");
+}
+
+TEST_F(PredictionTest, ALifeThatWasReusedIsNamedByItsAddress) {
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, a, {Seen(two, 0x4013, 0x4014)});
+  scene.book.lock(a).generation = 3;  // destroyed, and initialised again
+  const auto findings = scene.judge().Finish(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].locks[0].label, "mutex at 0x10000 (destroyed, life 1)");
+}
+
+TEST_F(PredictionTest, AReusedAddressIsNotTheSameLock) {
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  const auto reborn = ledger::Pack(ledger::IndexOf(a), 2, 0);
+  scene.book.AddEdge(b, reborn, {Seen(two, 0x4013, 0x4014)});
+  EXPECT_TRUE(scene.judge().Finish(Scene::kStart).empty());
+}
+
+TEST_F(PredictionTest, WhereNoInitWasSeenItIsOnlyPossibleUnlessTheLockIsStatic) {
+  for (Scene::Ref lock : {a, b}) {
+    scene.book.lock(lock).kind_and_flags &= ~uint32_t{ledger::kInitSeen};
+  }
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, a, {Seen(two, 0x4013, 0x4014)});
+  auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kPossible);
+  scene.book.AddModule(0x10000, 0x20000, "/usr/bin/program");
+  const auto reader = scene.book.Reader();
+  ProcessJudge judge(reader.get(), &scene.kernel, &scene.resolver, 1, {});
+  findings = judge.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kLikely);
+}
+
+TEST_F(PredictionTest, ACycleOfOneThreadIsToldOnceAnotherThreadDoesIt) {
+  const uint32_t edge = scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, a, {Seen(one, 0x4013, 0x4014)});
+  EXPECT_TRUE(scene.Step(Scene::kStart).empty());
+  scene.book.AddWitness(edge, Seen(two, 0x4011, 0x4012));
+  EXPECT_EQ(scene.Step(Scene::kStart + 1).size(), 1u);
+}
+
+TEST_F(PredictionTest, TheSameSitesAreToldOnceForManyLocks) {
+  for (int i = 0; i < 5; ++i) {
+    const auto x = scene.Mutex(), y = scene.Mutex();
+    scene.book.AddEdge(x, y, {Seen(one, 0x4011, 0x4012)});
+    scene.book.AddEdge(y, x, {Seen(two, 0x4013, 0x4014)});
+  }
+  EXPECT_EQ(scene.Step(Scene::kStart).size(), 1u);
+}
+
+TEST_F(PredictionTest, SemaphoresAreLeftOut) {
+  const auto s = scene.Semaphore();
+  scene.book.AddEdge(a, s, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(s, a, {Seen(two, 0x4013, 0x4014)});
+  EXPECT_TRUE(scene.judge().Finish(Scene::kStart).empty());
+}
+
+TEST_F(PredictionTest, AnEdgeThatNeverBecomesWholeDoesNotHideTheNext) {
+  const uint32_t broken = scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.ledger().Table<ledger::OrderEdge>(ledger::kEdges)[broken].ready = 0;
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, a, {Seen(two, 0x4013, 0x4014)});
+  EXPECT_TRUE(scene.Step(Scene::kStart).empty());
+  EXPECT_EQ(scene.judge().Finish(Scene::kStart).size(), 1u);
+}
+
+TEST_F(PredictionTest, PredictionCanBeSwitchedOff) {
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, a, {Seen(two, 0x4013, 0x4014)});
+  const auto reader = scene.book.Reader();
+  ProcessJudge judge(reader.get(), &scene.kernel, &scene.resolver, 1, {.predict = false});
+  EXPECT_TRUE(judge.Step(Scene::kStart).empty());
+  EXPECT_TRUE(judge.Finish(Scene::kStart).empty());
+}
+
+TEST_F(PredictionTest, MisuseIsToldOnceWithItsName) {
+  scene.book.AddMisuse(ledger::MisuseKind::kUnlockNotOwner, scene.SerialOf(one), a);
+  scene.book.AddMisuse(ledger::MisuseKind::kOrderViolation, scene.SerialOf(one), a);
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].kind, FindingKind::kMisuse);
+  EXPECT_EQ(findings[0].misuse, "unlock_not_owner");
+  EXPECT_EQ(findings[0].headline, "MISUSE: thread 'one' (tid 100) released mutex 1");
+  EXPECT_EQ(findings[1].kind, FindingKind::kOrderViolation);
+  EXPECT_TRUE(scene.Step(Scene::kStart + 1).empty());
+  EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 2).empty());
+}
+
+TEST_F(PredictionTest, AnUnlockNamesWhoHeldTheLockAndWhereItWasTaken) {
+  const uint32_t taken = scene.book.AddStack({0x4021});
+  scene.book.AddMisuse({.kind = ledger::MisuseKind::kUnlockNotOwner,
+                        .thread_serial = scene.SerialOf(one),
+                        .other_serial = scene.SerialOf(two),
+                        .other_stack = taken,
+                        .lock = ledger::WithMode(a, kX),
+                        .count = 7});
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  const Finding& finding = findings[0];
+  EXPECT_EQ(finding.confidence, Confidence::kStrong);
+  EXPECT_EQ(finding.story[0],
+            "Thread 'one' (tid 100) released mutex 1 (called at f4500, file.cc:0), which was held "
+            "by thread 'two' (tid 101) (taken at f4021, file.cc:33).");
+  ASSERT_EQ(finding.threads.size(), 2u);
+  ASSERT_EQ(finding.threads[1].holds.size(), 1u);
+  EXPECT_EQ(finding.threads[1].holds[0].mode, "exclusive");
+  EXPECT_EQ(finding.threads[1].role, FindingThread::Role::kInCycle) << "or its stack is not shown";
+  EXPECT_EQ(finding.evidence.back(), "seen 7 times so far");
+}
+
+TEST_F(PredictionTest, MisuseIsGradedByWhoSaysSo) {
+  const auto checking = scene.Mutex(ledger::kInitSeen | ledger::kErrorCheck);
+  const auto rwlock = scene.RwLock();
+  const auto condition = scene.Condition();
+  const auto shared = static_cast<uint8_t>(ledger::Mode::kShared);
+  using ledger::MisuseKind;
+  const struct {
+    MisuseKind kind;
+    Scene::Ref lock;
+    uint32_t stack;
+    Confidence confidence;
+  } cases[] = {
+      {MisuseKind::kUnlockNotOwner, a, 0, Confidence::kStrong},
+      {MisuseKind::kUnlockNotOwner, checking, 0, Confidence::kProven},
+      {MisuseKind::kUnlockNotOwner, ledger::WithMode(rwlock, shared), 0, Confidence::kLikely},
+      {MisuseKind::kDestroyHeld, a, 0, Confidence::kPossible},
+      {MisuseKind::kDestroyHeld, a, scene.book.AddStack({0x4031}), Confidence::kStrong},
+      {MisuseKind::kDestroyHeld, ledger::WithMode(rwlock, shared), scene.book.AddStack({0x4032}),
+       Confidence::kLikely},
+      {MisuseKind::kTwoMutexes, condition, 0, Confidence::kLikely},
+  };
+  for (const auto& c : cases) {
+    scene.book.AddMisuse({.kind = c.kind,
+                          .thread_serial = scene.SerialOf(one),
+                          .other_serial = scene.SerialOf(two),
+                          .stack = c.stack,
+                          .lock = c.lock});
+  }
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), std::size(cases));
+  for (size_t i = 0; i < findings.size(); ++i) {
+    EXPECT_EQ(findings[i].confidence, cases[i].confidence) << i;
+  }
+}
+
+TEST_F(PredictionTest, WhatIsDestroyedInExitIsNotTold) {
+  constexpr uint64_t kInExit = 0x4041;
+  scene.resolver.names[kInExit] = "exit";
+  const uint32_t in_exit = scene.book.AddStack({0x4040, kInExit, 0x4042});
+  const uint32_t elsewhere = scene.book.AddStack({0x4040, 0x4042});
+  for (uint32_t stack : {in_exit, elsewhere}) {
+    scene.book.AddMisuse({.kind = ledger::MisuseKind::kDestroyHeld,
+                          .thread_serial = scene.SerialOf(one),
+                          .other_serial = scene.SerialOf(two),
+                          .stack = stack,
+                          .lock = a});
+  }
+  scene.book.AddMisuse({.kind = ledger::MisuseKind::kUnlockNotOwner,
+                        .thread_serial = scene.SerialOf(one),
+                        .stack = in_exit,
+                        .lock = a});
+  EXPECT_EQ(scene.Step(Scene::kStart).size(), 2u);
+}
+
+TEST_F(PredictionTest, AWaitWithAnotherMutexNamesBothWaits) {
+  const auto condition = scene.Condition();
+  scene.book.AddMisuse({.kind = ledger::MisuseKind::kTwoMutexes,
+                        .thread_serial = scene.SerialOf(one),
+                        .other_serial = scene.SerialOf(two),
+                        .other_stack = scene.book.AddStack({0x4021}),
+                        .lock = condition,
+                        .other_lock = a});
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].story[0],
+            "Thread 'one' (tid 100) waited with another mutex than others do on condition 3 "
+            "(called at f4500, file.cc:0), its own being mutex 1, at the same time as thread 'two' "
+            "(tid 101) (called at f4021, file.cc:33).");
+  EXPECT_TRUE(findings[0].threads[1].holds.empty());
+  EXPECT_EQ(findings[0].threads[1].stack.size(), 1u);
+}
+
+TEST_F(PredictionTest, AThreadMayStandInItsOwnWay) {
+  scene.book.AddMisuse({.kind = ledger::MisuseKind::kDestroyHeld,
+                        .thread_serial = scene.SerialOf(one),
+                        .other_serial = scene.SerialOf(one),
+                        .stack = scene.book.AddStack({0x4031}),
+                        .other_stack = scene.book.AddStack({0x4021}),
+                        .lock = a});
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].threads.size(), 1u);
+  EXPECT_EQ(findings[0].story[0],
+            "Thread 'one' (tid 100) destroyed mutex 1 (called at f4031, file.cc:49), while it was "
+            "held by itself (taken at f4021, file.cc:33).");
+}
+
+TEST_F(PredictionTest, AMovedCandidateAsksForAnotherLookSoon) {
+  scene.Step(Scene::kStart);
+  EXPECT_EQ(scene.judge().next_look_ns(), 0u);
+  ++scene.book.header().candidates;
+  EXPECT_TRUE(scene.Step(Scene::kStart + 1).empty()) << "it is no evidence";
+  EXPECT_EQ(scene.judge().next_look_ns(), Scene::kStart + 1 + Scene::kConfirm);
+  scene.Step(Scene::kStart + 2);
+  EXPECT_EQ(scene.judge().next_look_ns(), 0u);
+}
+
+}  // namespace
+}  // namespace lockwarden
