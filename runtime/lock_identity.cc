@@ -1,11 +1,15 @@
 // Lives of locks: found, begun and ended.
 //
-//   L1 generation += 1   release   pairs with L2 and the fast path's acquire: whoever sees
-//                                  the new generation sees the new life's description
-//   L2 generation        acquire
+//   L0 generation |= kLifeChanging   CAS, acquire   one thread wins the right to end a life or
+//                                                   to begin the next
+//   L1 generation += 1, without it   release        pairs with L0, L2 and the fast path's
+//                                                   acquire: whoever sees the new generation
+//                                                   sees the new life's description
+//   L2 generation                    acquire
 //
-// A record's description is written before its generation moves, so a reader that checks
-// the generation after reading knows whether both belong together.
+// Between L0 and L1 the record is described, so a reader that checks the generation before
+// and after knows whether both belong together. Threads of the program do not wait for L1:
+// they name the coming life by the generation that it will have (LifeIn).
 #include "runtime/lock_identity.h"
 
 #include "runtime/lock_class.h"
@@ -50,11 +54,25 @@ uint32_t FindOrAddRecord(const Ledger& ledger, uint64_t address) {
   return index;
 }
 
-// Only the thread that won the right to (by the CAS in BeginIfEnded, or because it runs
-// the lock's init) describes a life.
+// L0. False: another thread is at it, or the life is not the one that was seen.
+bool BeginChange(LockRecord& lock, uint32_t seen) {
+  return (seen & kLifeChanging) == 0 &&
+         lock.generation.compare_exchange_strong(seen, seen | kLifeChanging,
+                                                 std::memory_order_acquire,
+                                                 std::memory_order_relaxed);  // value unused
+}
+
+void EndChange(LockRecord& lock) {
+  // Relaxed read: only the thread that won L0 moves it.
+  lock.generation.store(LifeIn(lock.generation.load(std::memory_order_relaxed)),
+                        std::memory_order_release);  // L1
+}
+
+// Between L0 and L1.
 void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
               uint32_t kind_and_flags, uint64_t site, uint64_t cfa) {
   // Relaxed, all: made visible by L1.
+  lock.kind_and_flags.store(kind_and_flags, std::memory_order_relaxed);
   lock.serial.store(ledger.header().next_lock_serial.fetch_add(1, std::memory_order_relaxed),
                     std::memory_order_relaxed);
   const uint32_t stack = CaptureIfWanted(thread, site, cfa);
@@ -66,12 +84,6 @@ void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
   lock.foreign_releases.store(0, std::memory_order_relaxed);
 }
 
-void MoveGeneration(LockRecord& lock) {
-  // Relaxed read: only the thread that describes the life moves it.
-  const uint32_t generation = lock.generation.load(std::memory_order_relaxed);
-  lock.generation.store((generation + 1) & kGenerationMask, std::memory_order_release);  // L1
-}
-
 }  // namespace
 
 LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock describe,
@@ -81,15 +93,15 @@ LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock de
   const uint32_t index = FindOrAddRecord(ledger, address);
   if (index == kNoIndex) return {};
   LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
-  uint32_t now = lock_record.kind_and_flags.load(std::memory_order_acquire);  // L3
   const uint32_t described = describe(lock);
+  // In this order: if L0 then succeeds, no life has begun or ended since.
+  const uint32_t seen = lock_record.generation.load(std::memory_order_acquire);           // L2
+  const uint32_t now = lock_record.kind_and_flags.load(std::memory_order_relaxed);  // by L1
   // Memory reused for another kind of object without a destroy is a new life too.
   const bool ended = (now & kRecordDestroyed) != 0 || KindOf(now) != KindOf(described);
-  // L3/L4: one of the threads that meet an ended life wins the CAS and begins the next.
-  if (ended && lock_record.kind_and_flags.compare_exchange_strong(
-                   now, described, std::memory_order_acq_rel)) {  // L4, pairs with L3
+  if (ended && BeginChange(lock_record, seen)) {
     Describe(ledger, record, lock_record, described, site, cfa);
-    MoveGeneration(lock_record);
+    EndChange(lock_record);
   }
   LockCacheEntry& entry = record->lock_cache[(address * 0x9e3779b97f4a7c15ull) >> 55];
   // Relaxed: own cache entry; the count moves to the lock's record before it is reused.
@@ -100,7 +112,7 @@ LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock de
         count, std::memory_order_relaxed);  // a statistic
   }
   const uint32_t generation = lock_record.generation.load(std::memory_order_acquire);  // L2
-  const PackedRef ref = Pack(index, generation, 0);
+  const PackedRef ref = Pack(index, LifeIn(generation), 0);
   entry.count.store(0, std::memory_order_relaxed);  // own cache entry, as above, and so below
   // A signal handler may use the entry for another lock between any two of these stores:
   // then they are made again, since an address beside another lock's name would last.
@@ -119,20 +131,19 @@ void BeginLockLife(ThreadRecord* record, const void* lock, uint32_t kind_and_fla
   const uint32_t index = FindOrAddRecord(ledger, reinterpret_cast<uint64_t>(lock));
   if (index == kNoIndex) return;
   LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
-  lock_record.kind_and_flags.store(kind_and_flags | kInitSeen, std::memory_order_release);  // L4
-  Describe(ledger, record, lock_record, kind_and_flags, site, cfa);
-  MoveGeneration(lock_record);
+  // Who used or destroyed the lock while it is initialised has its way: then this init goes
+  // unnoted, and the next use begins the life.
+  if (!BeginChange(lock_record, lock_record.generation.load(std::memory_order_acquire))) return;  // L2
+  Describe(ledger, record, lock_record, kind_and_flags | kInitSeen, site, cfa);
+  EndChange(lock_record);
 }
 
 void EndLockLife(PackedRef life) {
   LockRecord& lock = TheLedger().Table<LockRecord>(kLocks)[IndexOf(life)];
-  uint32_t generation = GenerationOf(life);
-  // Release: L1. Fails when the next life has begun: then there is nothing to end.
-  if (lock.generation.compare_exchange_strong(generation, (generation + 1) & kGenerationMask,
-                                              std::memory_order_release,
-                                              std::memory_order_relaxed)) {  // value unused
-    lock.kind_and_flags.fetch_or(kRecordDestroyed, std::memory_order_release);  // L4
-  }
+  // When the next life has begun there is nothing to end.
+  if (!BeginChange(lock, GenerationOf(life))) return;
+  lock.kind_and_flags.fetch_or(kRecordDestroyed, std::memory_order_relaxed);  // by L1
+  EndChange(lock);
 }
 
 PackedRef FindLock(const void* lock) {
@@ -141,11 +152,12 @@ PackedRef FindLock(const void* lock) {
   if (index == GrowingIndex::kNotFound) return 0;
   const LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
   const uint32_t generation = lock_record.generation.load(std::memory_order_acquire);  // L2
-  // Pairs with L4: a destroyed life is not present any more.
-  if ((lock_record.kind_and_flags.load(std::memory_order_acquire) & kRecordDestroyed) != 0) {
+  // Relaxed: by L1; a destroyed life is not present any more, one that begins already is.
+  if ((generation & kLifeChanging) == 0 &&
+      (lock_record.kind_and_flags.load(std::memory_order_relaxed) & kRecordDestroyed) != 0) {
     return 0;
   }
-  return Pack(index, generation, static_cast<uint8_t>(Mode::kExclusive));
+  return Pack(index, LifeIn(generation), static_cast<uint8_t>(Mode::kExclusive));
 }
 
 }  // namespace lockwarden::ledger

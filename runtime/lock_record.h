@@ -21,7 +21,7 @@ namespace lockwarden::ledger {
 
 struct alignas(64) LockRecord {
   std::atomic<uint64_t> address{0};         // written once, before the record can be found
-  std::atomic<uint32_t> generation{0};      // moves at init and destroy; 24 bits are used
+  std::atomic<uint32_t> generation{0};      // moves at init and destroy; see LifeIn
   std::atomic<uint32_t> kind_and_flags{0};  // LockKind | LockFlag; written at init or first use
   std::atomic<uint64_t> serial{0};          // ascending id for people: "lock 17"; one a life
   std::atomic<uint32_t> lock_class{0};      // index into the class table + 1; 0: none
@@ -40,6 +40,15 @@ struct alignas(64) LockRecord {
   std::atomic<uint32_t> foreign_releases{0};  // releases by a thread that held none
 };
 static_assert(sizeof(LockRecord) == 64);
+
+// In the generation's word: some thread is ending a life here or beginning one. It blocks on
+// nothing until it is done, but may be descheduled; others go on with the life that is to be.
+inline constexpr uint32_t kLifeChanging = 1u << 31;
+constexpr uint32_t LifeIn(uint32_t generation_word) {
+  const uint32_t generation = generation_word & kGenerationMask;
+  if ((generation_word & kLifeChanging) == 0) return generation;
+  return generation == kGenerationMask ? 1 : generation + 1;  // 0: before the first life
+}
 
 // In plain_stack: it was only taken to read so far.
 inline constexpr uint32_t kPlainShared = 1u << 31;

@@ -74,7 +74,7 @@ void ForgetDead(ThreadRecord* record, uint32_t frame, uint32_t acquired_index) {
         record->held[kHeldBegin[frame] + i].lock.load(std::memory_order_relaxed);  // own record
     // Acquire: pairs with L1 of lock_identity.cc.
     if (ref != 0 && (IndexOf(ref) == acquired_index ||
-        this_thread.locks[IndexOf(ref)].generation.load(std::memory_order_acquire) !=
+        LifeIn(this_thread.locks[IndexOf(ref)].generation.load(std::memory_order_acquire)) !=
             GenerationOf(ref))) {
       RemoveHeld(record, frame, i);
     }

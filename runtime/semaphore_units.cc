@@ -8,7 +8,7 @@ bool Stale(const LockRecord* locks, PackedRef ref) {
   if (ModeOf(ref) != Mode::kUnit) return false;
   const LockRecord& lock = locks[IndexOf(ref)];
   // Acquire: pairs with L1. Relaxed: a post that is not seen yet is seen the next time.
-  return lock.generation.load(std::memory_order_acquire) != GenerationOf(ref) ||
+  return LifeIn(lock.generation.load(std::memory_order_acquire)) != GenerationOf(ref) ||
          lock.foreign_releases.load(std::memory_order_relaxed) != 0;
 }
 

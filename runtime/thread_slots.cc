@@ -100,7 +100,7 @@ bool HoldsLocks(const Ledger& ledger, const ThreadRecord& record) {
       // The kernel hands a robust mutex on. Relaxed: a hint; its kind stays.
       if ((lock.kind_and_flags.load(std::memory_order_relaxed) & kRobust) != 0) continue;
       // Relaxed: as above.
-      if (lock.generation.load(std::memory_order_relaxed) == GenerationOf(ref)) return true;
+      if (LifeIn(lock.generation.load(std::memory_order_relaxed)) == GenerationOf(ref)) return true;
     }
   }
   return false;

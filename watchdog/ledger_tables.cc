@@ -19,9 +19,10 @@ T Load(const std::atomic<T>& value) {
   return value.load(std::memory_order_acquire);  // as above
 }
 
-// The generation is kept in 32 bits in the record and in 24 in a reference.
+// While a life is being ended or begun the description belongs to none.
 bool IsLife(uint32_t record_generation, uint32_t key_generation) {
-  return (record_generation & ledger::kGenerationMask) == key_generation;
+  return (record_generation & ledger::kLifeChanging) == 0 &&
+         (record_generation & ledger::kGenerationMask) == key_generation;
 }
 
 LockKey KeyOf(ledger::PackedRef ref) {

@@ -90,6 +90,45 @@ TEST_F(LockIdentityTest, ALifeThatHasBegunMeanwhileIsNotEndedByTheOldOnesDestroy
   EXPECT_EQ(WithoutMode(FindLock(&lock)), WithoutMode(second));
 }
 
+// As left by a thread that was descheduled while it begins the life: the record's very first
+// one, and a later one.
+TEST_F(LockIdentityTest, AThreadThatMeetsALifeInItsBeginningRecordsItAll) {
+  for (const uint32_t before : {0u, 2u, kGenerationMask}) {
+    FakeLock locks[2];  // the first has index 0
+    for (FakeLock& lock : locks) {
+      Use(&lock);
+      LockRecord& record = LockAt(IndexOf(FindLock(&lock)));
+      record.kind_and_flags = kRecordDestroyed;
+      record.generation = before | kLifeChanging;
+      const uint64_t counted = Me().acquisitions;
+      EXPECT_TRUE(Acquire(&lock));
+      EXPECT_EQ(Me().acquisitions, counted + 1);
+      ASSERT_EQ(HeldBy(Me()).size(), 1u);
+      record.kind_and_flags = FakeMutex::Describe(&lock);
+      record.generation = LifeIn(before | kLifeChanging);  // L1
+      EXPECT_TRUE(Alive(Me().held[0].lock));
+      record.kind_and_flags = kRecordDestroyed;
+      record.generation = before | kLifeChanging;
+      FakeLock newer;
+      Acquire(&newer);
+      EXPECT_NE(Release(&lock), 0u);  // not the newest hold: searched for
+      EXPECT_NE(Release(&newer), 0u);
+      EXPECT_TRUE(HeldBy(Me()).empty());
+    }
+  }
+}
+
+TEST_F(LockIdentityTest, AnInitBesideTheFirstUseLeavesTheLifeToThatUse) {
+  FakeLock lock;
+  const PackedRef first = Use(&lock);
+  LockAt(IndexOf(first)).generation = GenerationOf(first) | kLifeChanging;
+  Create(&lock);
+  EXPECT_EQ(LockAt(IndexOf(first)).generation, GenerationOf(first) | kLifeChanging);
+  EXPECT_EQ(LockAt(IndexOf(first)).kind_and_flags & kInitSeen, 0u);
+  EndLockLife(first);
+  EXPECT_EQ(LockAt(IndexOf(first)).kind_and_flags & kRecordDestroyed, 0u);
+}
+
 TEST_F(LockIdentityTest, AcquisitionsOfEachLockAreCountedWhenTheCacheEntryMovesOn) {
   // More locks than the cache has entries: each is counted in its own record or in the cache.
   std::vector<FakeLock> locks(3 * kLockCacheSize);

@@ -173,6 +173,17 @@ TEST(LedgerReaderTest, AnEarlierLifeIsNotTheLockThatStandsThereNow) {
   EXPECT_EQ(reader->Lock({9999, 1}).kind, LockKind::kNone);
 }
 
+TEST(LedgerReaderTest, WhileALifeBeginsOrEndsTheDescriptionBelongsToNone) {
+  LedgerBuilder book(8);
+  const auto a = book.AddLock(LockKind::kMutex, 0x1000, ledger::kInitSeen);
+  const auto reader = book.Reader();
+  EXPECT_NE(reader->Lock(KeyOf(a)).serial, 0u);
+  book.lock(a).generation = book.lock(a).generation | ledger::kLifeChanging;
+  EXPECT_FALSE(reader->Lock(KeyOf(a)).alive);
+  EXPECT_EQ(reader->Lock(KeyOf(a)).serial, 0u);
+  EXPECT_FALSE(reader->Lock({0, 2}).alive);
+}
+
 TEST(LedgerReaderTest, EdgesComeInBatchesUpToTheFirstThatIsNotWhole) {
   LedgerBuilder book(8);
   const auto a = book.AddLock(LockKind::kMutex, 0x1000, 0);

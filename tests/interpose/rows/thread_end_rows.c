@@ -14,13 +14,11 @@ static void CleanUp(void* number) {
 }
 static void Destroy(void* number) { Print("destructor %ld\n", (long)number); }
 
-static int ExitFromWithin(int depth) {
-  int below = 0;
+static void ExitFromWithin(int depth) {
   pthread_cleanup_push(CleanUp, (void*)(long)depth);
   if (depth == 0) pthread_exit((void*)21);
-  if (depth > 0) below = ExitFromWithin(depth - 1);
+  ExitFromWithin(depth - 1);
   pthread_cleanup_pop(0);
-  return below;
 }
 static void* ExitDeep(void* unused) {
   pthread_setspecific(key, (void*)5);
