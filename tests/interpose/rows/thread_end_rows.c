@@ -17,7 +17,7 @@ static void Destroy(void* number) { Print("destructor %ld\n", (long)number); }
 static void ExitFromWithin(int depth) {
   pthread_cleanup_push(CleanUp, (void*)(long)depth);
   if (depth == 0) pthread_exit((void*)21);
-  ExitFromWithin(depth - 1);
+  if (depth > 0) ExitFromWithin(depth - 1);
   pthread_cleanup_pop(0);
 }
 static void* ExitDeep(void* unused) {
