@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,7 @@ std::optional<ProcessStat> ParseProcessStat(const std::string& stat) {
   constexpr size_t kFirst = 3;  // the number of the field that follows the name
   constexpr size_t kParent = 4 - kFirst, kStartTime = 22 - kFirst;
   ProcessStat result;
+  if (!fields.empty()) result.state = fields[0][0];
   if (fields.size() <= kStartTime || !absl::SimpleAtoi(fields[kParent], &result.parent) ||
       !absl::SimpleAtoi(fields[kStartTime], &result.start_ticks)) {
     return std::nullopt;
@@ -65,6 +67,17 @@ bool SharesTimeNamespace(int pid) {
 bool IsDumpingCore(int pid) {
   return ReadAll(absl::StrCat("/proc/", pid, "/status")).find("CoreDumping:\t1") !=
          std::string::npos;
+}
+
+bool StandsStill(int pid) {
+  const std::string tasks = absl::StrCat("/proc/", pid, "/task");
+  for (int tid : Numbers(tasks)) {
+    const auto stat = ParseProcessStat(ReadAll(absl::StrCat(tasks, "/", tid, "/stat")));
+    if (stat.has_value() && std::string_view("TtZX").find(stat->state) == std::string_view::npos) {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::vector<int> Children(int pid) {

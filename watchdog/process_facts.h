@@ -11,6 +11,7 @@ namespace lockwarden {
 
 // From /proc/PID/stat.
 struct ProcessStat {
+  char state = '?';  // R, S, D, T, ... as in proc(5)
   int parent = 0;
   uint64_t start_ticks = 0;  // with the pid it names one process for good
 };
@@ -23,6 +24,10 @@ bool SharesTimeNamespace(int pid);
 
 // Whether the kernel is writing its core file.
 bool IsDumpingCore(int pid);
+
+// Whether none of its threads is on its way through user or kernel code: all are stopped, or
+// have ended. True also when there is no such process.
+bool StandsStill(int pid);
 
 // Those that its threads started and that still live (as zombies too).
 std::vector<int> Children(int pid);

@@ -52,7 +52,8 @@ TEST(ProcessTreeTest, EveryDescendantIsGoneWhenTheTreeWasKilled) {
     for (;;) pause();
   }
   close(ends[1]);
-  // 1 + 2 processes a level, the last of which goes on to the next: 7 in all.
+  // At each level all that go on make two more, one of which goes on too: 1, 2, 4, 8 go on,
+  // and 1 + 2 + 4 do not. The half of them are still at it when the tree is killed.
   for (int i = 0; i < 7; ++i) {
     char c;
     ASSERT_EQ(read(ready[0], &c, 1), 1);
@@ -64,6 +65,53 @@ TEST(ProcessTreeTest, EveryDescendantIsGoneWhenTheTreeWasKilled) {
   ASSERT_EQ(waitpid(root, &status, 0), root);
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   for (int fd : {ends[0], ready[0], ready[1]}) close(fd);
+}
+
+// A process that is stopped in the middle of a fork has its child only when it stands still.
+class ForkingTree : public ProcessTreeView {
+ public:
+  static constexpr int kRoot = 1, kParent = 2, kLateChild = 3;
+  explicit ForkingTree(int moments_until_still) : moments_until_still_(moments_until_still) {}
+  std::vector<int> Children(int pid) override {
+    if (pid == kRoot) return {kParent};
+    if (pid == kParent && moments_until_still_ == 0) return {kLateChild};
+    return {};
+  }
+  bool Stop(int child, int) override { return stopped_.push_back(child), true; }
+  bool StandsStill(int pid) override { return pid != kParent || moments_until_still_ == 0; }
+  void WaitAMoment() override { ++waited_, moments_until_still_ -= moments_until_still_ > 0; }
+  void KillAll() override { killed_ = stopped_; }
+
+  int moments_until_still_, waited_ = 0;
+  std::vector<int> stopped_, killed_;
+};
+
+TEST(ProcessTreeTest, AChildThatIsBornWhileItsParentIsStoppedIsFound) {
+  ForkingTree tree(50);
+  KillProcessTree(ForkingTree::kRoot, &tree);
+  EXPECT_EQ(tree.killed_, (std::vector<int>{ForkingTree::kParent, ForkingTree::kLateChild}));
+}
+
+TEST(ProcessTreeTest, AProcessThatNeverStopsIsKilledAllTheSame) {
+  ForkingTree tree(1000000);
+  KillProcessTree(ForkingTree::kRoot, &tree);
+  EXPECT_EQ(tree.killed_, std::vector<int>{ForkingTree::kParent});
+  EXPECT_LT(tree.waited_, 1000);
+}
+
+TEST(ProcessFactsTest, KnowsWhoStandsStill) {
+  EXPECT_FALSE(StandsStill(getpid()));
+  const pid_t child = fork();
+  if (child == 0) {
+    for (;;) pause();
+  }
+  kill(child, SIGSTOP);
+  int status;
+  ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
+  EXPECT_TRUE(StandsStill(child));
+  kill(child, SIGKILL);
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(StandsStill(child));
 }
 
 }  // namespace
