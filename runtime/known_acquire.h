@@ -73,7 +73,7 @@ LOCKWARDEN_INLINE int Acquire(const Scope<WhichFrame>& scope, const void* lock, 
   const int rc = call();
   frame.wait.wait.store(0, std::memory_order_release);  // P3
   if (__builtin_expect(!acquired(rc), 0)) {
-    EndContended(scope.record(), frame, false);
+    EndContended(scope.record(), frame, known.ref, false);
     return rc;
   }
   frame.held_count.store(known.held_count + 1, std::memory_order_release);  // P5

@@ -233,10 +233,17 @@ void BeginContended(ThreadRecord* record, Frame& frame, PackedRef ref, const voi
   frame.wait.wait.store(ref, std::memory_order_release);  // P2
 }
 
-void EndContended(ThreadRecord* record, Frame& frame, bool acquired) {
+void EndContended(ThreadRecord* record, Frame& frame, PackedRef ref, bool acquired) {
   // Relaxed: own fields.
   const uint64_t since = frame.wait.since_ns.load(std::memory_order_relaxed);
-  if (since != 0) Increment(record->wait_ns, MonotonicNs() - since);
+  if (since != 0) {
+    const uint64_t waited = MonotonicNs() - since;
+    Increment(record->wait_ns, waited);
+    // A join's reference names a thread. Relaxed: a statistic.
+    if (ref != 0 && ModeOf(ref) != Mode::kJoin) {
+      this_thread.locks[IndexOf(ref)].wait_ns.fetch_add(waited, std::memory_order_relaxed);
+    }
+  }
   ClearDetails(frame.wait);
   if (!acquired) MoveWaits(record);
 }
@@ -268,8 +275,9 @@ void BeginWait(const Place& place, PackedRef ref, const void* object, uint64_t p
 }
 
 void EndWait(ThreadRecord* record, Frame& frame, bool acquired) {
-  frame.wait.wait.store(0, std::memory_order_release);  // P3
-  EndContended(record, frame, acquired);
+  const PackedRef ref = frame.wait.wait.load(std::memory_order_relaxed);  // own field
+  frame.wait.wait.store(0, std::memory_order_release);                    // P3
+  EndContended(record, frame, ref, acquired);
 }
 
 void RestoreHeld(const Place& place, PackedRef held, uint64_t site) {

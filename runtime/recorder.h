@@ -152,7 +152,7 @@ void RemoveHeld(ThreadRecord* record, uint32_t frame, uint32_t at);
 // Slow halves of a wait: details that only a thread which is about to block can afford.
 void BeginContended(ThreadRecord* record, Frame& frame, PackedRef ref, const void* lock,
                     uint64_t site, uint32_t stack);
-void EndContended(ThreadRecord* record, Frame& frame, bool acquired);
+void EndContended(ThreadRecord* record, Frame& frame, PackedRef ref, bool acquired);
 
 // What a slow-path function needs of a scope, whichever frame it works in.
 struct Place {
@@ -220,7 +220,7 @@ class Acquisition {
     if ((mode_bits_ & kTry) == 0) {
       scope_.frame().wait.wait.store(0, std::memory_order_release);  // P3
       if (__builtin_expect(contended_ || !acquired, 0)) {
-        EndContended(scope_.record(), scope_.frame(), acquired);
+        EndContended(scope_.record(), scope_.frame(), ref_, acquired);
       }
     }
     if (__builtin_expect(!acquired, 0)) return;

@@ -2,6 +2,7 @@
 // looks from inside the step (the seam is the real call), so each order is met every time.
 #include <functional>
 
+#include "runtime/this_clock.h"
 #include "tests/runtime/fake_lock.h"
 #include "tests/runtime/small_ledger.h"
 
@@ -103,6 +104,40 @@ TEST_F(PublicationTest, AWaitForATakenLockHasDetailsAndIsCounted) {
   // A later wait, published without details, must not show these.
   EXPECT_EQ(Me().frame0.wait.object, 0u);
   EXPECT_EQ(Me().frame0.wait.since_ns, 0u);
+}
+
+TEST_F(PublicationTest, TheTimeThatAWaitTookIsAddedToTheThreadAndTheLock) {
+  FakeLock lock, condition;
+  const auto until_the_clock_moves = [](bool acquired) {
+    const uint64_t begin = MonotonicNs();
+    while (MonotonicNs() == begin) continue;
+    return acquired;
+  };
+  const auto waited_for = [&](FakeLock* which) -> uint64_t {
+    return LockAt(IndexOf(FindLock(which))).wait_ns;
+  };
+  Acquire(&lock, [&] { return until_the_clock_moves(true); });
+  EXPECT_EQ(waited_for(&lock), 0u) << "it looked free, so no clock was read";
+  lock.taken = 1;
+  Acquire(&lock, [&] { return until_the_clock_moves(true); });
+  const uint64_t once = waited_for(&lock);
+  EXPECT_GT(once, 0u);
+  Acquire(&lock, [&] { return until_the_clock_moves(false); }, kTimed);
+  EXPECT_GT(waited_for(&lock), once) << "a wait that gave up was one, too";
+  InScope(LOCKWARDEN_CFA, [] { return false; }, [&](const auto& scope) {
+    const LockUse use =
+        IdentifyLock(scope.record(), &condition, FakeMutex::Describe, 1, scope.cfa());
+    PlainWait wait(scope, use.ref | static_cast<uint8_t>(Mode::kSignal), &condition, 0, 1);
+    return until_the_clock_moves(true);
+  });
+  EXPECT_GT(waited_for(&condition), 0u);
+  EXPECT_EQ(Me().wait_ns, waited_for(&lock) + waited_for(&condition));
+  InScope(LOCKWARDEN_CFA, [] { return false; }, [&](const auto& scope) {
+    const uint32_t slot = IndexOf(FindLock(&lock));  // of a thread, here
+    PlainWait wait(scope, Pack(slot, 1, static_cast<uint8_t>(Mode::kJoin)), &lock, 0, 1);
+    return until_the_clock_moves(true);
+  });
+  EXPECT_GT(Me().wait_ns, waited_for(&lock) + waited_for(&condition)) << "a join waits for no lock";
 }
 
 // What a reader compares between its two collects.
