@@ -3,6 +3,7 @@
 #include "watchdog/judge.h"
 
 #include <set>
+#include <tuple>
 
 #include "watchdog/deadlock_detector.h"
 #include "watchdog/deadlock_finding.h"
@@ -16,7 +17,6 @@
 namespace lockwarden {
 namespace {
 
-constexpr uint32_t kMisuseBatch = 1024;
 constexpr size_t kNamesKept = 65'536;  // threads; later ones are told by number
 
 }  // namespace
@@ -102,18 +102,27 @@ class ProcessJudge::Impl {
   }
 
   void ReadMisuse(uint64_t now_ns) {
-    while (true) {
-      const std::vector<MisuseInfo> batch = reader_->Misuse(next_misuse_, kMisuseBatch);
-      for (const MisuseInfo& misuse : batch) {
-        next_misuse_ = misuse.index + 1;
-        if (misuse.kind == ledger::MisuseKind::kUnlockNotOwner) detector_.NoteHandOver(misuse.lock);
-        if (misuse.kind == ledger::MisuseKind::kTakenInHandler) {
-          signal_locks_.Add(misuse, now_ns);
-        } else {
-          untold_.push_back(misuse);
-        }
-      }
-      if (batch.size() < kMisuseBatch) return;
+    const uint32_t count = reader_->MisuseCount();
+    for (; next_misuse_ < count; ++next_misuse_) not_whole_.push_back(next_misuse_);
+    // What is not whole is looked at again: its writer is at it, or died in the middle of it.
+    std::erase_if(not_whole_, [&](uint32_t index) {
+      const std::optional<MisuseInfo> misuse = reader_->Misuse(index);
+      if (misuse.has_value()) AddMisuse(*misuse, now_ns);
+      return misuse.has_value();
+    });
+  }
+
+  void AddMisuse(const MisuseInfo& misuse, uint64_t now_ns) {
+    if (misuse.kind == ledger::MisuseKind::kNone) return;
+    if (misuse.kind == ledger::MisuseKind::kUnlockNotOwner) detector_.NoteHandOver(misuse.lock);
+    if (misuse.kind == ledger::MisuseKind::kTakenInHandler) {
+      return signal_locks_.Add(misuse, now_ns);
+    }
+    const auto same = [](const MisuseInfo& a) { return std::tuple(a.kind, a.site, a.stack); };
+    if (misuse_places_.insert(same(misuse)).second) return untold_.push_back(misuse);
+    // Threads that come by one place at once may each write it down.
+    for (MisuseInfo& untold : untold_) {
+      if (same(untold) == same(misuse)) untold.count += misuse.count;
     }
   }
 
@@ -175,6 +184,8 @@ class ProcessJudge::Impl {
   uint64_t next_look_ns_ = 0;
   uint32_t candidates_seen_ = 0;
   uint32_t next_misuse_ = 0;
+  std::vector<uint32_t> not_whole_;  // records of misuse, by index
+  std::set<std::tuple<ledger::MisuseKind, uint64_t, uint32_t>> misuse_places_;  // site, stack
   std::vector<MisuseInfo> untold_;
   std::set<std::pair<uint32_t, LockKey>> relocked_;  // {thread serial, lock} of deadlocks told
 };

@@ -130,36 +130,31 @@ std::vector<EdgeInfo> LedgerReader::Edges(uint32_t from_index, uint32_t limit) c
   return edges;
 }
 
-std::vector<MisuseInfo> LedgerReader::Misuse(uint32_t from_index, uint32_t limit) const {
-  std::vector<MisuseInfo> found;
-  const uint32_t used = Used(ledger::kMisuse);
-  for (uint32_t i = from_index; i < used && found.size() < limit; ++i) {
-    const auto& record = *Record<ledger::MisuseRecord>(ledger::kMisuse, i);
-    if (Load(record.ready) == 0) break;
-    const uint32_t kind = Load(record.kind);
-    if (kind == 0 || kind > ledger::kLastMisuseKind) {
-      ++rejected_;
-      continue;
-    }
-    MisuseInfo info;
-    info.index = i;
-    info.kind = static_cast<ledger::MisuseKind>(kind);
-    info.thread_serial = Load(record.thread_serial);
-    info.other_serial = Load(record.other_serial);
-    info.stack = Load(record.stack);
-    info.other_stack = Load(record.other_stack);
-    info.count = Load(record.count);
-    const ledger::PackedRef lock = Load(record.lock), other = Load(record.other_lock);
-    if (lock != 0 && IsLock(lock)) {
-      info.lock = KeyOf(lock);
-      info.mode = ledger::ModeOf(lock);
-    }
-    if (other != 0 && IsLock(other)) info.other_lock = KeyOf(other);
-    info.site = Load(record.site);
-    info.time_ns = Load(record.time_ns);
-    found.push_back(info);
+std::optional<MisuseInfo> LedgerReader::Misuse(uint32_t index) const {
+  if (index >= MisuseCount()) return std::nullopt;
+  const auto& record = *Record<ledger::MisuseRecord>(ledger::kMisuse, index);
+  if (Load(record.ready) == 0) return std::nullopt;
+  MisuseInfo info;
+  const uint32_t kind = Load(record.kind);
+  if (kind == 0 || kind > ledger::kLastMisuseKind) {
+    ++rejected_;
+    return info;
   }
-  return found;
+  info.kind = static_cast<ledger::MisuseKind>(kind);
+  info.thread_serial = Load(record.thread_serial);
+  info.other_serial = Load(record.other_serial);
+  info.stack = Load(record.stack);
+  info.other_stack = Load(record.other_stack);
+  info.count = Load(record.count);
+  const ledger::PackedRef lock = Load(record.lock), other = Load(record.other_lock);
+  if (lock != 0 && IsLock(lock)) {
+    info.lock = KeyOf(lock);
+    info.mode = ledger::ModeOf(lock);
+  }
+  if (other != 0 && IsLock(other)) info.other_lock = KeyOf(other);
+  info.site = Load(record.site);
+  info.time_ns = Load(record.time_ns);
+  return info;
 }
 
 std::vector<ModuleInfo> LedgerReader::Modules() const {

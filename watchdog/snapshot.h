@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -128,7 +129,6 @@ struct ModuleInfo {
 };
 
 struct MisuseInfo {
-  uint32_t index = 0;
   ledger::MisuseKind kind = ledger::MisuseKind::kNone;
   uint32_t thread_serial = 0, other_serial = 0;
   uint32_t stack = 0, other_stack = 0, count = 0;
@@ -185,11 +185,14 @@ class LedgerReader {
   LockInfo Lock(LockKey key) const;  // kind kNone if the key makes no sense
   // `lock_class` as in LockInfo; all empty if it makes no sense.
   ClassInfo Class(uint32_t lock_class) const;
-  // Edges and misuse are append-only: pass what was returned so far to get the rest.
-  // An entry that is not whole yet ends the batch. Each returns at most `limit`.
+  // Edges are append-only: pass what was returned so far to get the rest, at most `limit`.
+  // One that is not whole yet ends the batch.
   // Edges without a single witness are left out: they lost the race for their place.
   std::vector<EdgeInfo> Edges(uint32_t from_index, uint32_t limit) const;
-  std::vector<MisuseInfo> Misuse(uint32_t from_index, uint32_t limit) const;
+  // How many records of misuse were begun, and one of them. nullopt: it is not whole (yet);
+  // kind kNone: it makes no sense.
+  uint32_t MisuseCount() const { return Used(ledger::kMisuse); }
+  std::optional<MisuseInfo> Misuse(uint32_t index) const;
   std::vector<ModuleInfo> Modules() const;
   // Return addresses, innermost first; empty if there is none or it makes no sense.
   std::vector<uint64_t> Stack(uint32_t id) const;

@@ -148,6 +148,42 @@ TEST_F(PredictionTest, MisuseIsToldOnceWithItsName) {
   EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 2).empty());
 }
 
+TEST_F(PredictionTest, AMisuseThatNeverBecomesWholeDoesNotHideTheNext) {
+  const auto add = [&](uint64_t site) {
+    return scene.book.AddMisuse({.kind = ledger::MisuseKind::kUnlockNotOwner,
+                                 .thread_serial = scene.SerialOf(one),
+                                 .lock = a,
+                                 .site = site});
+  };
+  auto* const records = scene.book.ledger().Table<ledger::MisuseRecord>(ledger::kMisuse);
+  const uint32_t broken = add(0x4501), senseless = add(0x4502);
+  records[broken].ready = 0;
+  records[senseless].kind = 99;
+  add(0x4503);
+  EXPECT_EQ(scene.Step(Scene::kStart).size(), 1u);
+  EXPECT_TRUE(scene.Step(Scene::kStart + 1).empty());
+  records[broken].ready = 1;  // its writer was only slow
+  EXPECT_EQ(scene.Step(Scene::kStart + 2).size(), 1u);
+  EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 3).empty());
+}
+
+TEST_F(PredictionTest, TheSameMisuseWrittenDownByTwoThreadsAtOnceIsToldOnce) {
+  const auto add = [&](uint32_t thread, Scene::Ref lock, uint64_t site) {
+    scene.book.AddMisuse({.kind = ledger::MisuseKind::kUnlockNotOwner,
+                          .thread_serial = scene.SerialOf(thread),
+                          .lock = lock,
+                          .site = site});
+  };
+  add(one, a, 0x4501);
+  add(two, b, 0x4501);
+  add(two, b, 0x4502);  // another place
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].evidence.back(), "seen 2 times so far");
+  add(one, a, 0x4501);
+  EXPECT_TRUE(scene.Step(Scene::kStart + 1).empty());
+}
+
 TEST_F(PredictionTest, AnUnlockNamesWhoHeldTheLockAndWhereItWasTaken) {
   const uint32_t taken = scene.book.AddStack({0x4021});
   scene.book.AddMisuse({.kind = ledger::MisuseKind::kUnlockNotOwner,
@@ -191,12 +227,14 @@ TEST_F(PredictionTest, MisuseIsGradedByWhoSaysSo) {
        Confidence::kLikely},
       {MisuseKind::kTwoMutexes, condition, 0, Confidence::kLikely},
   };
+  uint64_t site = 0x4500;
   for (const auto& c : cases) {
     scene.book.AddMisuse({.kind = c.kind,
                           .thread_serial = scene.SerialOf(one),
                           .other_serial = scene.SerialOf(two),
                           .stack = c.stack,
-                          .lock = c.lock});
+                          .lock = c.lock,
+                          .site = site++});
   }
   const auto findings = scene.Step(Scene::kStart);
   ASSERT_EQ(findings.size(), std::size(cases));

@@ -132,7 +132,7 @@ uint32_t LedgerBuilder::AddName(const std::string& name) {
   return id;
 }
 
-void LedgerBuilder::AddMisuse(const Misuse& misuse) {
+uint32_t LedgerBuilder::AddMisuse(const Misuse& misuse) {
   const uint32_t index = ledger_.Allocate(ledger::kMisuse);
   ledger::MisuseRecord& record = ledger_.Table<ledger::MisuseRecord>(ledger::kMisuse)[index];
   record.kind = static_cast<uint32_t>(misuse.kind);
@@ -142,9 +142,10 @@ void LedgerBuilder::AddMisuse(const Misuse& misuse) {
   record.other_stack = misuse.other_stack;
   record.lock = misuse.lock;
   record.other_lock = misuse.other_lock;
-  record.site = 0x4500;
+  record.site = misuse.site;
   record.count = misuse.count;
   record.ready = 1;
+  return index;
 }
 
 void LedgerBuilder::AddModule(uint64_t begin, uint64_t end, const std::string& path) {

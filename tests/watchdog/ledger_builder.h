@@ -43,8 +43,9 @@ class LedgerBuilder {
     uint32_t stack = 0, other_stack = 0;
     ledger::PackedRef lock = 0, other_lock = 0;
     uint32_t count = 1;
+    uint64_t site = 0x4500;
   };
-  void AddMisuse(const Misuse& misuse);
+  uint32_t AddMisuse(const Misuse& misuse);  // its index
   void AddMisuse(ledger::MisuseKind kind, uint32_t thread_serial, ledger::PackedRef lock) {
     AddMisuse({.kind = kind, .thread_serial = thread_serial, .lock = lock});
   }
