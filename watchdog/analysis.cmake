@@ -17,6 +17,7 @@ target_sources(lockwarden_watchdog PRIVATE
   lock_order_graph.cc
   lock_words.cc
   misuse_finding.cc
+  memory_map.cc
   order_finding.cc
   order_verdict.cc
   order_watch.cc

@@ -22,6 +22,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "watchdog/judge.h"
+#include "watchdog/memory_map.h"
 
 namespace lockwarden {
 namespace {
@@ -146,20 +147,9 @@ class ProcKernelView : public KernelView {
   }
 
   bool IsPrivate(uint64_t address) override {
-    bool gone = false;
-    const std::string maps = ReadSmallFile(root_ + "/maps", &gone);
-    for (absl::string_view line : absl::StrSplit(maps, '\n')) {
-      // "begin-end rwxp offset ...": s instead of p if it is shared
-      const std::vector<absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 2));
-      const std::vector<absl::string_view> ends = absl::StrSplit(words[0], '-');
-      uint64_t begin = 0, end = 0;
-      if (ends.size() != 2 || words.size() < 2 || !absl::SimpleHexAtoi(ends[0], &begin) ||
-          !absl::SimpleHexAtoi(ends[1], &end)) {
-        continue;
-      }
-      if (address >= begin && address < end) return words[1].size() == 4 && words[1][3] == 'p';
-    }
-    return false;
+    const std::vector<MemoryMapping> map = ReadMemoryMap(pid_);
+    const MemoryMapping* mapping = FindMapping(map, address);
+    return mapping != nullptr && !mapping->shared;
   }
 
   std::vector<SharedMapping> SharedMappings() override { return ReadSharedMappings(pid_); }

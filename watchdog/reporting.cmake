@@ -10,7 +10,6 @@ target_sources(lockwarden_watchdog PRIVATE
   function_name.cc
   incident.cc
   ledger_copy.cc
-  memory_map.cc
   module_symbols.cc
   printable.cc
   private_directory.cc

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/string_view.h"
+#include "watchdog/memory_map.h"
 
 namespace lockwarden {
 
@@ -33,9 +33,10 @@ std::string SharedName(const SharedId& id);
 struct SharedMapping {
   uint64_t begin = 0, end = 0;
   SharedId at_begin;
+  bool Contains(const SharedId& id) const;
 };
-// In ascending order; lines that make no sense, and private mappings, are left out.
-std::vector<SharedMapping> ParseSharedMappings(absl::string_view maps);
+// In ascending order; private mappings are left out.
+std::vector<SharedMapping> SharedOf(const std::vector<MemoryMapping>& map);
 // Empty when the process is gone or may not be looked at.
 std::vector<SharedMapping> ReadSharedMappings(int pid);
 

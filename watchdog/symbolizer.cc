@@ -57,10 +57,10 @@ class Symbolizer::Impl {
  private:
   void AddFromLedger(const ModuleInfo& info);
   void AddFromMaps();
-  void AddMapping(const ExecutableMapping& mapping);
+  void AddMapping(const MemoryMapping& mapping);
   void Add(Module module);
   Module* Find(uint64_t address);
-  UniqueFd OpenMapped(const ExecutableMapping& mapping) const;
+  UniqueFd OpenMapped(const MemoryMapping& mapping) const;
   // The module's file by any way there is; none if only other files can be found.
   UniqueFd OpenFile(const Module& module) const;
   void OpenSymbols(Module* module);
@@ -127,10 +127,10 @@ void Symbolizer::Impl::AddFromLedger(const ModuleInfo& info) {
 void Symbolizer::Impl::AddFromMaps() {
   maps_fresh_ = true;
   other_root_ = HasOtherRoot(pid_);
-  for (const ExecutableMapping& mapping : ReadExecutableMappings(pid_)) AddMapping(mapping);
+  for (const MemoryMapping& mapping : ExecutableOf(ReadMemoryMap(pid_))) AddMapping(mapping);
 }
 
-void Symbolizer::Impl::AddMapping(const ExecutableMapping& mapping) {
+void Symbolizer::Impl::AddMapping(const MemoryMapping& mapping) {
   Module* known = Find(mapping.begin);
   if (known != nullptr && known->map_path == mapping.path) return;
   UniqueFd file = OpenMapped(mapping);
@@ -176,7 +176,7 @@ Module* Symbolizer::Impl::Find(uint64_t address) {
   return &*std::prev(after);
 }
 
-UniqueFd Symbolizer::Impl::OpenMapped(const ExecutableMapping& mapping) const {
+UniqueFd Symbolizer::Impl::OpenMapped(const MemoryMapping& mapping) const {
   if (mapping.deleted) return OpenMapping(pid_, mapping.begin, mapping.end);
   return other_root_ ? OpenInRootOf(pid_, mapping.path) : OpenRegular(mapping.path);
 }
@@ -185,7 +185,7 @@ UniqueFd Symbolizer::Impl::OpenFile(const Module& module) const {
   UniqueFd file = other_root_ ? OpenInRootOf(pid_, module.path) : OpenRegular(module.path);
   if (IsTheFile(file.get(), module.build_id)) return file;
   if (pid_ <= 0 || module.path.empty() || module.path[0] != '/') return UniqueFd();
-  for (const ExecutableMapping& mapping : ReadExecutableMappings(pid_)) {
+  for (const MemoryMapping& mapping : ExecutableOf(ReadMemoryMap(pid_))) {
     if (!module.Holds(mapping.begin)) continue;
     file = OpenMapping(pid_, mapping.begin, mapping.end);
     if (IsTheFile(file.get(), module.build_id)) return file;

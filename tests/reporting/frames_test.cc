@@ -118,7 +118,7 @@ TEST(FunctionNameTest, SymbolsAreDemangledAndWhatIsNotASymbolIsKept) {
 }
 
 TEST(MemoryMapTest, TakesExecutableFilesAndLeavesOutTheRest) {
-  const std::vector<ExecutableMapping> mappings = ParseExecutableMappings(
+  const std::vector<MemoryMapping> mappings = ExecutableOf(ParseMemoryMap(
       "5500-5600 r--p 00000000 fe:01 1     /usr/bin/server\n"
       "5600-5700 r-xp 00001000 fe:01 1     /usr/bin/server\n"
       "7000-7100 r-xp 00000000 fe:01 2     /tmp/with space/a.so (deleted)\n"
@@ -126,7 +126,7 @@ TEST(MemoryMapTest, TakesExecutableFilesAndLeavesOutTheRest) {
       "7200-7300 r-xp 00000000 00:00 0     [vdso]\n"
       "zz-7400 r-xp 0 0 0 /bin/x\n"
       "7500-7400 r-xp 0 0 0 /bin/x\n"
-      "garbage");
+      "garbage"));
   ASSERT_EQ(mappings.size(), 2u);
   EXPECT_EQ(mappings[0].begin, 0x5600u);
   EXPECT_EQ(mappings[0].end, 0x5700u);

@@ -20,14 +20,14 @@ namespace lockwarden {
 namespace {
 
 TEST(SharedMemoryTest, SharedLinesAreReadAndPrivateOnesLeftOut) {
-  const auto mappings = ParseSharedMappings(
+  const auto mappings = SharedOf(ParseMemoryMap(
       "1000-3000 rw-p 00000000 fe:00 7 /private\n"
       "4000-6000 rw-s 00002000 fe:01 131    /a file with spaces (deleted)\n"
       "7000-8000 rw-s 00000000 00:01 112719     /dev/zero (deleted)\n"
       "9000-a000 rw-s 00000000 00:01 5          /SYSV00000000 (deleted)\n"
       "b000-c000 rw-s 00000000 00:00 0\n"
       "nonsense\n"
-      "d000-c000 rw-s 00000000 00:01 9 /backwards\n");
+      "d000-c000 rw-s 00000000 00:01 9 /backwards\n"));
   ASSERT_EQ(mappings.size(), 3u);
   EXPECT_FALSE(FindShared(mappings, 0x1010).has_value());
   EXPECT_FALSE(FindShared(mappings, 0x3fff).has_value());
