@@ -23,7 +23,8 @@ void FindingDesk::Notice(absl::string_view text) {
   notices_->Write(absl::StrCat("lockwarden: ", text, "\n"));
 }
 
-void FindingDesk::Take(Finding* finding, const LedgerReader* reader) {
+void FindingDesk::Take(Finding* finding, const LedgerReader* reader,
+                       absl::Span<const OtherProcess> others) {
   finding->fingerprint = Fingerprint(*finding);
   ++findings_[KindName(finding->kind)];
   if (finding->kind == FindingKind::kMisuse) ++misuse_[finding->misuse];
@@ -35,16 +36,17 @@ void FindingDesk::Take(Finding* finding, const LedgerReader* reader) {
     ++repeats_;
     return;
   }
-  WriteIncident(finding, reader);
+  WriteIncident(finding, reader, others);
   reports_->Write(options_.format == ReportFormat::kJson
                       ? FormatJson(*finding) + "\n"
                       : FormatText(*finding, {.color = reports_->terminal(),
                                                .incidents = options_.incidents_shown}));
 }
 
-void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader) {
+void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader,
+                                absl::Span<const OtherProcess> others) {
   if (incidents_ == nullptr) return;
-  const absl::Status status = incidents_->Write(finding, reader);
+  const absl::Status status = incidents_->Write(finding, reader, others);
   if (status.ok()) {
     ++written_[KindName(finding->kind)];
     return;

@@ -29,10 +29,11 @@ class FindingDesk {
   FindingDesk(const Options& options, IncidentWriter* incidents, ReportSink* reports,
               ReportSink* notices);
 
-  // Fills in fingerprint and incident. `reader` may be null. A finding other than a
-  // deadlock whose fingerprint was seen before in this run (in another process, or before
-  // a restart) is counted, not told again.
-  void Take(Finding* finding, const LedgerReader* reader);
+  // Fills in fingerprint and incident. `reader` may be null; `others` as for IncidentWriter.
+  // A finding other than a deadlock whose fingerprint was seen before in this run (in another
+  // process, or before a restart) is counted, not told again.
+  void Take(Finding* finding, const LedgerReader* reader,
+            absl::Span<const OtherProcess> others = {});
 
   // A line "lockwarden: TEXT" on standard error.
   void Notice(absl::string_view text);
@@ -43,7 +44,8 @@ class FindingDesk {
   std::vector<std::string> Summary(const LedgerTotals& totals, uint64_t refused) const;
 
  private:
-  void WriteIncident(Finding* finding, const LedgerReader* reader);
+  void WriteIncident(Finding* finding, const LedgerReader* reader,
+                     absl::Span<const OtherProcess> others);
 
   const Options& options_;
   IncidentWriter* incidents_;

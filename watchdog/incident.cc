@@ -49,18 +49,31 @@ std::string ProcessStatus(uint32_t pid) {
   return text.str();
 }
 
-absl::Status AddLedger(const LedgerReader& reader, PrivateDirectory* directory) {
-  absl::Status status = directory->AddFile("modules.txt", ModulesText(reader));
+// `suffix` tells the files of several processes apart.
+absl::Status AddLedger(const LedgerReader& reader, const std::string& suffix,
+                       PrivateDirectory* directory) {
+  const std::string about = absl::StrCat("ledger", suffix, ".txt");
+  absl::Status status =
+      directory->AddFile(absl::StrCat("modules", suffix, ".txt"), ModulesText(reader));
   if (!status.ok()) return status;
   if (!FileSizeAllowed(reader.size())) {
-    return directory->AddFile("ledger.txt",
-                              "not saved: RLIMIT_FSIZE is smaller than the ledger\n");
+    return directory->AddFile(about, "not saved: RLIMIT_FSIZE is smaller than the ledger\n");
   }
   std::string summary;
-  status = directory->AddFile("ledger.bin", [&](int fd) {
+  status = directory->AddFile(absl::StrCat("ledger", suffix, ".bin"), [&](int fd) {
     return CopyLedger(reader.base(), reader.size(), fd, &summary);
   });
-  if (status.ok()) status = directory->AddFile("ledger.txt", summary);
+  if (status.ok()) status = directory->AddFile(about, summary);
+  return status;
+}
+
+absl::Status AddProcess(uint32_t pid, const LedgerReader* reader, const std::string& suffix,
+                        PrivateDirectory* directory) {
+  absl::Status status = absl::OkStatus();
+  if (reader != nullptr) status = AddLedger(*reader, suffix, directory);
+  if (const std::string text = ProcessStatus(pid); status.ok() && !text.empty()) {
+    status = directory->AddFile(absl::StrCat("status", suffix, ".txt"), text);
+  }
   return status;
 }
 
@@ -81,11 +94,12 @@ std::string IncidentWriter::NextId(const Finding& finding) {
 }
 
 absl::Status IncidentWriter::Fill(PrivateDirectory* directory, Finding* finding,
-                                  const LedgerReader* reader) {
-  absl::Status status = absl::OkStatus();
-  if (reader != nullptr) status = AddLedger(*reader, directory);
-  if (const std::string text = ProcessStatus(finding->pid); status.ok() && !text.empty()) {
-    status = directory->AddFile("status.txt", text);
+                                  const LedgerReader* reader,
+                                  absl::Span<const OtherProcess> others) {
+  absl::Status status = AddProcess(finding->pid, reader, "", directory);
+  for (const OtherProcess& other : others) {
+    if (!status.ok()) break;
+    status = AddProcess(other.pid, other.reader, absl::StrCat("-", other.pid), directory);
   }
   // The reports name the incident. A name can be taken: pids repeat over containers.
   std::string id = NextId(*finding);
@@ -97,13 +111,14 @@ absl::Status IncidentWriter::Fill(PrivateDirectory* directory, Finding* finding,
   return status;
 }
 
-absl::Status IncidentWriter::Write(Finding* finding, const LedgerReader* reader) {
+absl::Status IncidentWriter::Write(Finding* finding, const LedgerReader* reader,
+                                   absl::Span<const OtherProcess> others) {
   finding->incident.clear();
   if (!IsFingerprint(finding->fingerprint)) finding->fingerprint = Fingerprint(*finding);
   absl::StatusOr<std::unique_ptr<PrivateDirectory>> directory =
       PrivateDirectory::Create(directory_);
   if (!directory.ok()) return directory.status();
-  const absl::Status status = Fill(directory->get(), finding, reader);
+  const absl::Status status = Fill(directory->get(), finding, reader, others);
   if (status.ok()) return status;
   finding->incident.clear();
   return absl::Status(status.code(), absl::StrCat(directory_, ": ", status.message()));

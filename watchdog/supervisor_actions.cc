@@ -36,7 +36,11 @@ void Supervisor::HandleJoint(JointFinding joint, uint64_t now_ns) {
   }
   std::erase_if(totals.dropped, [](const auto& drop) { return drop.second == 0; });
   joint.finding.dropped = totals.dropped;
-  setup_.desk->Take(&joint.finding, involved.empty() ? nullptr : involved[0]->reader());
+  std::vector<OtherProcess> others;
+  for (size_t i = 1; i < involved.size(); ++i) {
+    others.push_back({static_cast<uint32_t>(involved[i]->pid()), involved[i]->reader()});
+  }
+  setup_.desk->Take(&joint.finding, involved.empty() ? nullptr : involved[0]->reader(), others);
   // Each of them is deadlocked. A restart is of PROGRAM, once, whoever they are; those that
   // have left its tree end with it.
   const bool restart = options_.on_deadlock == DeadlockAction::kRestart;

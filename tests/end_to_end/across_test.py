@@ -57,6 +57,15 @@ class Found(Case):
         self.expect_cycle(self.across("rwlock"), {"rwlock"}, ["proven"])
 
     def test_on_named_semaphores_used_as_locks_which_is_a_stall(self):
+    def test_and_the_incident_holds_the_ledgers_of_both(self):
+        finding = self.expect_cycle(self.across("mutex"), {"mutex"}, ["proven"])
+        pids = {thread["pid"] for thread in finding["threads"]}
+        (incident,) = self.folder.rglob(finding["incident"])
+        others = "".join(f"-{pid}" for pid in pids - {finding["pid"]})
+        for name in ("ledger.bin", f"ledger{others}.bin"):
+            with open(incident / name, "rb") as ledger:
+                self.assertEqual(ledger.read(8), b"LKWARDEN", name)
+
         supervisor = self.start(self.supervised(
             program("across"), "semaphore", self.folder / "file"), stderr=subprocess.DEVNULL)
         until(self.findings, "a stall")

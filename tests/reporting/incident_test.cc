@@ -110,6 +110,24 @@ TEST(IncidentTest, DirectoryIsCompleteAndPrivateAndNamedAfterTheFinding) {
   EXPECT_EQ(fs::file_size(path + "/ledger.bin"), ledger.size());
 }
 
+TEST(IncidentTest, EveryProcessOfTheFindingLeavesItsBlackBox) {
+  const TemporaryDirectory directory;
+  const TestLedger ledger, other;
+  IncidentWriter writer(directory.path());
+  Finding finding = OfThisProcess();
+  const uint32_t parent = static_cast<uint32_t>(getppid());
+  ASSERT_TRUE(writer.Write(&finding, ledger.reader(), {{parent, other.reader()}}).ok());
+  const std::string path = directory / finding.incident, of = absl::StrCat("-", parent);
+  EXPECT_EQ(Names(path),
+            std::set<std::string>({"report.json", "report.txt", "ledger.bin", "ledger.txt",
+                                   "modules.txt", "status.txt", "ledger" + of + ".bin",
+                                   "ledger" + of + ".txt", "modules" + of + ".txt",
+                                   "status" + of + ".txt"}));
+  EXPECT_EQ(fs::file_size(path + "/ledger" + of + ".bin"), other.size());
+  EXPECT_TRUE(absl::StrContains(Read(path + "/status" + of + ".txt"),
+                                absl::StrCat("\nPid:\t", parent, "\n")));
+}
+
 TEST(IncidentTest, BlackBoxCanBeReadAsALedger) {
   const TemporaryDirectory directory;
   const TestLedger ledger;
