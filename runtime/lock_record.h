@@ -33,7 +33,8 @@ struct alignas(64) LockRecord {
   union {
     // Semaphores: evidence of whether units are used as a lock is. Conditions: see LastMutex.
     std::atomic<uint32_t> own_releases{0};  // posts by the thread that held a unit
-    // Locks: a stack of code outside signal handlers that took it; see handler_use.h.
+    // File locks: the stack that last took one through this descriptor. Other locks: a stack
+    // of code outside signal handlers that took it; see handler_use.h.
     std::atomic<uint32_t> plain_stack;
   };
   // Evidence of whether a lock or a semaphore is handed over.

@@ -154,4 +154,9 @@ uint32_t CaptureStackSlow(ThreadRecord* record, uint64_t site, uint64_t cfa,
   return id;
 }
 
+uint32_t CaptureForRecord(ThreadRecord* record, uint64_t site, uint64_t cfa) {
+  if (TheSettings().stacks == StackMode::kSite) return Intern(TheLedger(), &site, 1);
+  return CaptureIfWanted(record, site, cfa);
+}
+
 }  // namespace lockwarden::ledger

@@ -74,4 +74,8 @@ inline uint32_t CaptureIfWanted(ThreadRecord* record, uint64_t site, uint64_t cf
   return TheSettings().stacks == StackMode::kFull ? CaptureStack(record, site, cfa) : 0;
 }
 
+// For what has no place for a site beside the stack: with "site" a stack of the site alone,
+// with "off" 0. Takes a look-up.
+uint32_t CaptureForRecord(ThreadRecord* record, uint64_t site, uint64_t cfa);
+
 }  // namespace lockwarden::ledger

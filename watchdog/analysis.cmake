@@ -1,5 +1,6 @@
 # From a ledger to findings. Included by this room's CMakeLists.txt.
 target_sources(lockwarden_watchdog PRIVATE
+  deadlock_advice.cc
   deadlock_detector.cc
   deadlock_finding.cc
   deadlock_grade.cc
@@ -21,6 +22,7 @@ target_sources(lockwarden_watchdog PRIVATE
   order_finding.cc
   order_verdict.cc
   order_watch.cc
+  outside_watch.cc
   process_list.cc
   shared_memory.cc
   signal_lock_watch.cc

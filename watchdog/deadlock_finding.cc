@@ -1,10 +1,11 @@
-// Headline, story, threads with what they hold and wait for, and advice.
+// Headline, story, and threads with what they hold and wait for.
 #include "watchdog/deadlock_finding.h"
 
 #include <algorithm>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "watchdog/deadlock_advice.h"
 #include "watchdog/signal_lock_watch.h"
 
 namespace lockwarden {
@@ -51,7 +52,13 @@ class Teller {
       finding_.evidence.push_back(absl::StrCat("only ", told, " of the ", deadlock_.behind.size(),
                                                " threads behind are listed"));
     }
-    Advise(self);
+    if (holds_left_out_ > 0) {
+      finding_.evidence.push_back(absl::StrCat(Counted(holds_left_out_, "hold"),
+                                               " that nobody waits for not listed"));
+    }
+    for (std::string& advice : DeadlockAdvice(model_, deadlock_, self)) {
+      finding_.advice.push_back(std::move(advice));
+    }
     return std::move(finding_);
   }
 
@@ -154,9 +161,23 @@ class Teller {
         if (holder.node != i || holder.hold != nullptr) continue;
         const size_t lock = AddLock(core, waiter.lock.key);
         if (!added.insert(lock).second) continue;
-        thread->holds.push_back({lock, ModeName(holder.named), false, {}});
+        thread->holds.push_back(
+            {lock, ModeName(holder.named), false, TakenThrough(i, core, waiter.lock.key)});
       }
     }
+  }
+
+  // Where node i's process took the file lock that `waiter` wants, as far as it was recorded.
+  StackTrace TakenThrough(uint32_t i, uint32_t waiter, LockKey lock) const {
+    if (cast_ == nullptr) return {};
+    const SharedLockName name = SharedName(waiter, lock);
+    const auto held = name.descriptors.find(cast_->pids[ProcessOf(i)]);
+    if (held == name.descriptors.end()) return {};
+    for (uint64_t descriptor : held->second) {
+      const uint32_t stack = PartsOf(i).reader().FileLockTaken(descriptor);
+      if (stack != 0) return PartsOf(i).Stack(stack, 0);
+    }
+    return {};
   }
 
   bool IsWanted(uint32_t i, LockKey lock) const {
@@ -308,56 +329,6 @@ class Teller {
           absl::StrCat("So do ", deadlock_.core.size() - kSentences, " more, in their ways."));
     }
     finding_.story.push_back("Every other thread is asleep, too, so nobody is left who could.");
-  }
-
-  void Advise(bool self) {
-    std::vector<std::string>& advice = finding_.advice;
-    if (holds_left_out_ > 0) {
-      finding_.evidence.push_back(absl::StrCat(Counted(holds_left_out_, "hold"),
-                                               " that nobody waits for not listed"));
-    }
-    if (deadlock_.shape == Deadlock::Shape::kOwnerGone) {
-      advice.push_back("Release the lock on every way out of a thread (a guard object does), or "
-                       "make it robust (PTHREAD_MUTEX_ROBUST).");
-      return;
-    }
-    if (deadlock_.shape == Deadlock::Shape::kNobodyLeft) {
-      advice.push_back("Look for the signal, post or arrival that was sent too early, or never: "
-                       "test the condition under its mutex before waiting, and count the "
-                       "participants.");
-      return;
-    }
-    bool join = false, shared = false, unit = false, condition = false;
-    for (size_t i = 0; i < deadlock_.core.size(); ++i) {
-      const ModelNode& node = Node(i);
-      join |= node.mode == Mode::kJoin;
-      unit |= node.mode == Mode::kUnit;
-      condition |= node.on_condition_mutex;
-      shared |= std::any_of(node.holders.begin(), node.holders.end(), [](const Holder& holder) {
-        return holder.hold != nullptr && holder.hold->mode == Mode::kShared;
-      }) || node.behind_writer;
-    }
-    if (join) {
-      advice.push_back("Release what the joined thread may need before joining it.");
-    }
-    if (shared) {
-      advice.push_back("A reader must not ask for the same lock again, to read or to write, while "
-                       "it holds it: release it first, or take it to write from the start.");
-    }
-    if (condition) {
-      advice.push_back("Do not wait on a condition while holding another lock that the thread "
-                       "which signals may need.");
-    }
-    if (self && !shared) {
-      advice.push_back("Release it before calling what locks it again, or use a recursive lock "
-                       "(lockwarden::RLock, PTHREAD_MUTEX_RECURSIVE) if the nesting is meant.");
-    }
-    if (!self && !join && !shared) {
-      advice.push_back(
-          unit ? "Take these semaphores in the same order everywhere."
-               : "Take these locks in the same order everywhere, or all at once: std::scoped_lock, "
-                 "lockwarden::acquire(a, b).");
-    }
   }
 
   const FindingParts& lead_;

@@ -204,7 +204,7 @@ class ProcFileLockView : public FileLockView {
     for (const FileLock& lock : LocksIn(fdinfo)) {
       if (lock.family != FileLockFamily::kPosix) own.insert(lock);
     }
-    std::map<FileLock, std::set<int>> held;
+    std::map<FileLock, HeldFileLock> held;
     for (int other : ProcessList()) {
       const std::string root = absl::StrCat("/proc/", other);
       DIR* folder = opendir((root + "/fd").c_str());
@@ -225,17 +225,23 @@ class ProcFileLockView : public FileLockView {
           const bool posix_own = lock.family == FileLockFamily::kPosix && other == pid &&
                                  wait->wanted.family == FileLockFamily::kPosix;
           if (!posix_own && !own.contains(lock) && Conflict(lock, wait->wanted)) {
-            held[lock].insert(other);
+            HeldFileLock& found = held[lock];
+            found.holders.insert(other);
+            uint64_t number = 0;
+            if (absl::SimpleAtoi(entry->d_name, &number)) {
+              found.descriptors[other].insert(number);
+            }
           }
         }
       }
       closedir(folder);
     }
     bool exact = !held.empty();
-    for (auto& [lock, holders] : held) {
+    for (auto& [lock, found] : held) {
       // A POSIX lock belongs to the process that the line names, and to no other.
-      exact &= lock.family == FileLockFamily::kPosix && holders.contains(lock.pid);
-      wait->conflicting.push_back({lock, std::move(holders)});
+      exact &= lock.family == FileLockFamily::kPosix && found.holders.contains(lock.pid);
+      found.lock = lock;
+      wait->conflicting.push_back(std::move(found));
     }
     wait->complete |= exact;
   }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -43,6 +44,7 @@ bool Conflict(const FileLock& a, const FileLock& b);
 struct HeldFileLock {
   FileLock lock;
   std::set<int> holders;  // pids, as we see them: any thread of any of them may release it
+  std::map<int, std::set<uint64_t>> descriptors;  // by pid: it is held through one of these
 };
 
 // What a thread waits for.

@@ -82,6 +82,7 @@ std::vector<JointFinding> JointDetector::Look(const std::vector<JudgedProcess>& 
   const bool any = std::any_of(processes.begin(), processes.end(), waits);
   if (!any) {
     sightings_.clear();
+    outside_.Clear();
     return findings;
   }
   const JointInput input = Input(processes);
@@ -92,10 +93,12 @@ std::vector<JointFinding> JointDetector::Look(const std::vector<JudgedProcess>& 
       if (first.model.nodes[i].known) graph[i] = WaitNode();
     }
     Remember(processes, first, FindStuck(graph), now_ns);
+    outside_.NoteOwners(processes, first, now_ns);
   }
   std::vector<Suspects> settled(processes.size());
   if (!Settled(processes, now_ns, &settled)) return findings;
   const JointModel joint = JointFromWitnesses(input, settled);
+  outside_.NoteFiles(processes, joint, now_ns);
   CompareFromNow(processes, joint, now_ns);
   const std::vector<bool> stuck = FindStuck(joint.model.Graph(Flavor::kLockLike));
   for (const Deadlock& deadlock : Find(joint)) {
@@ -107,12 +110,13 @@ std::vector<JointFinding> JointDetector::Look(const std::vector<JudgedProcess>& 
   return findings;
 }
 
-void JointDetector::Forget(const JudgedProcess& process) {
+std::vector<std::string> JointDetector::Forget(const JudgedProcess& process, uint64_t now_ns) {
+  std::vector<std::string> lines = outside_.Forget(process, now_ns);
   std::erase_if(sightings_, [&](const auto& entry) { return entry.first.first == process.pid; });
   absl::erase_if(semaphores_, [&](const auto& entry) { return entry.first.first == process.pid; });
   // What its threads held in shared memory is held by nobody now. Elsewhere its tids are
   // others' names.
-  if (process.snapshot->process.ledger_pid != static_cast<uint32_t>(process.pid)) return;
+  if (process.snapshot->process.ledger_pid != static_cast<uint32_t>(process.pid)) return lines;
   if (ended_.size() > kEndedKept) ended_.clear();
   for (const ThreadInfo& thread : process.snapshot->threads) {
     for (const HeldLock& held : thread.held) {
@@ -120,6 +124,7 @@ void JointDetector::Forget(const JudgedProcess& process) {
       if (!held.inherited && (lock.flags & ledger::kProcessShared) != 0) ended_.insert(thread.tid);
     }
   }
+  return lines;
 }
 
 uint64_t JointDetector::deadlocked_threads() const {

@@ -32,6 +32,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "watchdog/deadlock_detector.h"
 #include "watchdog/joint_model.h"
+#include "watchdog/outside_watch.h"
 
 namespace lockwarden {
 
@@ -54,8 +56,9 @@ class JointDetector {
 
   // New deadlocks only.
   std::vector<JointFinding> Look(const std::vector<JudgedProcess>& processes, uint64_t now_ns);
-  // The process has ended, or exec'ed; `process.snapshot` is its last one.
-  void Forget(const JudgedProcess& process);
+  // The process has ended, or exec'ed; `process.snapshot` is its last one. Lines for people, of
+  // what its threads still waited for.
+  std::vector<std::string> Forget(const JudgedProcess& process, uint64_t now_ns);
 
   uint64_t next_look_ns() const { return next_look_ns_; }
   uint64_t deadlocked_threads() const;
@@ -92,6 +95,7 @@ class JointDetector {
   std::map<Where, Sighting> sightings_;
   // Deadlocks, and stalls, that were told: their threads.
   std::vector<std::vector<std::pair<int, ThreadInfo>>> known_, presumed_;
+  OutsideWatch outside_;
   SharedSemaphores semaphores_;
   absl::flat_hash_set<uint32_t> ended_;  // tids that ended holding a shared lock
   uint64_t next_look_ns_ = 0;

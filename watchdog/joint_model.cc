@@ -114,7 +114,8 @@ class Builder {
     if (id.has_value()) {
       out_.names[{p, lock.key}] = {SharedName(*id),
                                    absl::StrCat("shared ", LockKindName(lock.kind), " ",
-                                                lock.serial)};
+                                                lock.serial),
+                                   {}};
     }
     return id;
   }
@@ -183,7 +184,7 @@ class Builder {
     }
     ModelNode& node = Node(i);
     switch (node.word.says) {
-      case Says::kOwned: return WaitForOwner(i, writers);
+      case Says::kOwned: return WaitForOwner(i, id, writers);
       case Says::kReaders:
         if (!writers.empty() || readers.empty() || read_holds > node.word.readers) return;
         node.word_agrees = read_holds == node.word.readers;
@@ -192,10 +193,10 @@ class Builder {
     }
   }
 
-  void WaitForOwner(uint32_t i, const std::vector<Holder>& writers) {
+  void WaitForOwner(uint32_t i, const SharedId& id, const std::vector<Holder>& writers) {
     ModelNode& node = Node(i);
     if (writers.size() > 1) return;  // one of them is not true
-    if (writers.empty()) return WaitForEnded(i);
+    if (writers.empty()) return WaitForEnded(i, id);
     const Holder& owner = writers[0];
     if (Node(owner.node).tid != node.word.owner) return;  // contradicted
     if (owner.node == i && node.word.recursive) return;
@@ -208,13 +209,16 @@ class Builder {
 
   // The word names a thread that none of these processes has. Only if nobody has it, and a
   // process that ended took it with it, is it known that it is not somebody outside.
-  void WaitForEnded(uint32_t i) {
+  void WaitForEnded(uint32_t i, const SharedId& id) {
     const LockWord& word = Node(i).word;
     const JudgedProcess& process = Of(i);
     const bool same_namespace = process.snapshot->process.ledger_pid ==
                                 static_cast<uint32_t>(process.pid);
     if (word.robust || !same_namespace || in_.ended == nullptr ||
         !in_.ended->contains(word.owner) || !process.kernel->NobodyHas(word.owner)) {
+      const bool here = std::any_of(out_.model.nodes.begin(), out_.model.nodes.end(),
+                                    [&](const ModelNode& n) { return n.tid == word.owner; });
+      if (same_namespace && !here) out_.outside[i] = {{}, word.owner, id};
       return;
     }
     const uint32_t gone = static_cast<uint32_t>(out_.model.nodes.size());
@@ -289,7 +293,10 @@ class Builder {
     std::vector<uint32_t> needs;
     for (const HeldFileLock& held : wait->conflicting) {
       std::optional<std::vector<uint32_t>> able = ThreadsThatCouldRelease(held);
-      if (!able.has_value()) continue;  // somebody outside can
+      if (!able.has_value()) {  // somebody outside can
+        NoteOutside(i, held, *wait);
+        continue;
+      }
       for (uint32_t node : *able) {
         Node(i).holders.push_back(
             {.node = node, .named = held.lock.exclusive ? Mode::kExclusive : Mode::kShared});
@@ -310,8 +317,23 @@ class Builder {
     node.mode = wait->wanted.exclusive ? Mode::kExclusive : Mode::kShared;
     out_.complete &= wait->complete;
     out_.breakable |= WakingSignals(*caught) != 0;
-    out_.names[{out_.process[i], node.lock.key}] = {
-        wait->identity, absl::StrCat("the file lock on ", wait->path)};
+    SharedLockName& name = out_.names[{out_.process[i], node.lock.key}];
+    name = {wait->identity, absl::StrCat("the file lock on ", wait->path), {}};
+    for (const HeldFileLock& held : wait->conflicting) {
+      for (const auto& [pid, descriptors] : held.descriptors) {
+        name.descriptors[pid].insert(descriptors.begin(), descriptors.end());
+      }
+    }
+  }
+
+  void NoteOutside(uint32_t i, const HeldFileLock& held, const FileLockWait& wait) {
+    for (int pid : held.holders) {
+      const bool here = std::any_of(processes_.begin(), processes_.end(),
+                                    [&](const JudgedProcess& p) { return p.pid == pid; });
+      if (!here) out_.outside[i].pids.insert(pid);
+    }
+    out_.names[{out_.process[i], Node(i).lock.key}] = {
+        wait.identity, absl::StrCat("the file lock on ", wait.path), {}};
   }
 
   // nullopt: a thread that is not judged here could release it as well.

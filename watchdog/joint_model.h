@@ -17,7 +17,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,10 +41,19 @@ using JointKey = std::pair<uint32_t, LockKey>;
 struct SharedLockName {
   std::string identity;  // equal: the same lock
   std::string label;     // for sentences; empty: as the process calls it
+  std::map<int, std::set<uint64_t>> descriptors;  // file locks: by pid, of those who hold it
+};
+
+// A wait for what a process has that is not supervised together with these.
+struct OutsideHolder {
+  std::set<int> pids;            // of a file lock: any of them may release it
+  uint32_t owner_tid = 0;        // of a lock with an owner: as its word says, not asked further
+  std::optional<SharedId> lock;  // with owner_tid
 };
 
 struct JointModel {
   WaitModel model;
+  absl::flat_hash_map<uint32_t, OutsideHolder> outside;  // by node; these can run
   std::vector<uint32_t> process;  // of each node; kNoProcess: nobody's thread
   absl::flat_hash_map<JointKey, SharedLockName> names;
   bool complete = true;    // false: some processes' descriptors could not be looked into

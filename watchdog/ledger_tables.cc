@@ -38,6 +38,17 @@ LockInfo Nothing(LockKey key) {
 
 }  // namespace
 
+uint32_t LedgerReader::FileLockTaken(uint64_t descriptor) const {
+  const uint32_t used = Used(ledger::kLocks);
+  for (uint32_t i = 0; i < used; ++i) {
+    const LockRecord& record = *Record<LockRecord>(ledger::kLocks, i);
+    if (Load(record.address) != (ledger::kFileLockBase | descriptor)) continue;
+    const bool file = ledger::KindOf(Load(record.kind_and_flags)) == ledger::LockKind::kFileLock;
+    return file ? Load(record.plain_stack) : 0;
+  }
+  return 0;
+}
+
 LockInfo LedgerReader::Lock(LockKey key) const {
   LockInfo info = Nothing(key);
   if (key.index >= Used(ledger::kLocks)) return info;
@@ -57,7 +68,7 @@ LockInfo LedgerReader::Lock(LockKey key) const {
   info.foreign_releases = Load(record.foreign_releases);
   if (info.kind == ledger::LockKind::kSemaphore) {
     info.own_releases = Load(record.own_releases);
-  } else {
+  } else if (info.kind != ledger::LockKind::kFileLock) {
     const uint32_t plain = Load(record.plain_stack);
     info.plain_stack = plain & ~ledger::kPlainShared;
     info.plain_shared = (plain & ledger::kPlainShared) != 0;

@@ -102,7 +102,8 @@ struct LockInfo {
   uint64_t acquisitions = 0;  // flushed part only
   uint32_t own_releases = 0;  // semaphores only
   uint32_t foreign_releases = 0;
-  // Not semaphores: where code outside signal handlers took it, and whether only to read.
+  // Neither semaphores nor file locks: where code outside signal handlers took it, and
+  // whether only to read.
   uint32_t plain_stack = 0;
   bool plain_shared = false;
 };
@@ -183,6 +184,9 @@ class LedgerReader {
   // One thread's record again, for the second collect; state kFree if it is gone.
   ThreadInfo Thread(uint32_t slot) const;
   LockInfo Lock(LockKey key) const;  // kind kNone if the key makes no sense
+  // The stack that last took a file lock through this descriptor; 0: not known. Looks through
+  // all locks.
+  uint32_t FileLockTaken(uint64_t descriptor) const;
   // `lock_class` as in LockInfo; all empty if it makes no sense.
   ClassInfo Class(uint32_t lock_class) const;
   // Edges are append-only: pass what was returned so far to get the rest, at most `limit`.

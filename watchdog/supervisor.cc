@@ -152,7 +152,9 @@ void Supervisor::TakeRegistrations(uint64_t now_ns) {
 
 void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
   Handle(process->second->Finish(now_ns), process->second.get(), now_ns);
-  joint_.Forget(process->second->Lend());
+  for (const std::string& line : joint_.Forget(process->second->Lend(), now_ns)) {
+    setup_.desk->Notice(line);
+  }
   past_.Add(process->second->snapshot());
   processes_.erase(process);
 }

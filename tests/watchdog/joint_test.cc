@@ -1,136 +1,14 @@
-// Deadlocks through two processes: what is found, and each way in which it only looks so.
-// Two scenes stand for the processes; their threads have the same tids, as in two pid
-// namespaces, and they map the shared page at different addresses.
-#include "watchdog/joint_detector.h"
+// Deadlocks through two processes on locks in shared memory: what is found, and each way in
+// which it only looks so.
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include <gtest/gtest.h>
-
-#include <csignal>
-
-#include "tests/watchdog/scene.h"
+#include "tests/watchdog/joint_scene.h"
 
 namespace lockwarden {
 namespace {
 
-using ledger::LockKind;
 using ledger::Mode;
-
-constexpr int kPids[2] = {4242, 4243};
-constexpr uint32_t kShared = ledger::kInitSeen | ledger::kProcessShared;
-
-// Files by what the waiting thread's first argument, its descriptor, says.
-class FakeFiles : public FileLockView {
- public:
-  std::optional<FileLockWait> Ask(int pid, const KernelThread& thread, KernelView*) override {
-    ++asked;
-    const auto found = waits.find({pid, thread.syscall_args[0]});
-    if (found == waits.end() || thread.state != 'S') return std::nullopt;
-    return found->second;
-  }
-  std::map<std::pair<int, uint64_t>, FileLockWait> waits;
-  int asked = 0;
-};
-
-class JointTest : public testing::Test {
- protected:
-  using Ref = Scene::Ref;
-
-  JointTest() : files_(new FakeFiles), joint_(std::unique_ptr<FileLockView>(files_), kConfirm) {
-    // The scenes' locks begin at 0x10000: the second has a page more before its shared one.
-    for (int p = 0; p < 2; ++p) {
-      const uint64_t shift = p == 0 ? 0 : 0x100;
-      scenes[p].book.header().pid = static_cast<uint32_t>(kPids[p]);
-      scenes[p].kernel.shared = {{0x10000 + shift, 0x14000, {.device = 1, .inode = 77}}};
-    }
-    private_ = scenes[1].Mutex();
-    for (int p = 0; p < 2; ++p) main_[p] = scenes[p].Thread("main");
-  }
-
-  // The same object in both.
-  template <class Make>
-  void Share(Ref (&lock)[2], Make make) {
-    for (int p = 0; p < 2; ++p) lock[p] = make(scenes[p]);
-  }
-  void Mutexes(uint32_t flags = kShared) {
-    Share(a, [&](Scene& scene) { return scene.Mutex(flags); });
-    Share(b, [&](Scene& scene) { return scene.Mutex(flags); });
-    for (int p = 0; p < 2; ++p) {
-      for (Ref lock : {a[p], b[p]}) {
-        // __kind: 128 is "between processes", 16 robust
-        const uint32_t robust = (flags & ledger::kRobust) != 0 ? 16 : 0;
-        scenes[p].kernel.SetWord(scenes[p].AddressOf(lock) + 16, 128 | robust);
-      }
-    }
-  }
-  // Process p's main thread takes it; the word is one and the same memory.
-  void Take(int p, Ref (&lock)[2]) {
-    scenes[p].Take(main_[p], lock[p]);
-    CopyWord(p, lock);
-  }
-  void CopyWord(int p, Ref (&lock)[2]) {
-    for (uint64_t i = 0; i < 56; ++i) {
-      const auto byte = scenes[p].kernel.memory.find(scenes[p].AddressOf(lock[p]) + i);
-      if (byte == scenes[p].kernel.memory.end()) break;
-      scenes[1 - p].kernel.memory[scenes[1 - p].AddressOf(lock[1 - p]) + i] = byte->second;
-    }
-  }
-  void Cross() {
-    Take(0, a);
-    Take(1, b);
-    scenes[0].Block(main_[0], b[0]);
-    scenes[1].Block(main_[1], a[1]);
-  }
-
-  std::vector<JudgedProcess> Look(uint64_t now_ns) {
-    std::vector<JudgedProcess> processes;
-    for (int p = 0; p < 2; ++p) {
-      if (absent == p) continue;
-      own = scenes[p].Step(now_ns);
-      EXPECT_TRUE(Only(own, FindingKind::kDeadlock).empty()) << "told by the process's own judge";
-      EXPECT_TRUE(Only(own, FindingKind::kSelfDeadlock).empty());
-      processes.push_back(scenes[p].judge().Lend());
-    }
-    return processes;
-  }
-  std::vector<JointFinding> Step(uint64_t now_ns) { return joint_.Look(Look(now_ns), now_ns); }
-  // Two looks, and one more for waits that must not have run in between.
-  std::vector<JointFinding> Judge(const std::function<void()>& between = nullptr) {
-    EXPECT_TRUE(Step(kStart).empty()) << "one look is not enough";
-    if (between) between();
-    std::vector<JointFinding> findings = Step(kStart + kConfirm);
-    for (JointFinding& more : Step(kStart + 10 * kConfirm)) findings.push_back(std::move(more));
-    return findings;
-  }
-
-  // Process p's main thread waits for a file by this descriptor; `holders` hold it.
-  void BlockFile(int p, int fd, const std::string& identity,
-                 std::vector<std::set<int>> holders, bool exclusive = true) {
-    Scene& scene = scenes[p];
-    const Ref lock =
-        scene.book.AddLock(LockKind::kFileLock,
-                           ledger::kFileLockBase | static_cast<uint64_t>(fd), 0);
-    scene.book.BeginWait(main_[p], ledger::WithMode(lock, static_cast<uint8_t>(Mode::kExclusive)),
-                         ledger::kFileLockBase, 0x4020);
-    scene.kernel.SleepOn(scene.TidOf(main_[p]), static_cast<uint64_t>(fd));
-    scene.kernel.threads[scene.TidOf(main_[p])].syscall = SYS_flock;
-    FileLockWait& wait = files_->waits[{kPids[p], static_cast<uint64_t>(fd)}];
-    wait.wanted.exclusive = exclusive;
-    wait.identity = identity;
-    wait.path = "/" + identity;
-    for (std::set<int>& pids : holders) {
-      wait.conflicting.push_back({{.exclusive = exclusive}, std::move(pids)});
-    }
-  }
-
-  static constexpr uint64_t kStart = Scene::kStart, kConfirm = Scene::kConfirm;
-  Scene scenes[2] = {Scene(kPids[0]), Scene(kPids[1])};
-  uint32_t main_[2];
-  Ref a[2], b[2], private_;
-  FakeFiles* files_;
-  JointDetector joint_;
-  std::vector<Finding> own;
-  int absent = -1;
-};
 
 TEST_F(JointTest, TwoMutexesTakenCrosswiseAreToldOnceWithBothProcesses) {
   Mutexes();
@@ -314,7 +192,7 @@ TEST_F(JointTest, TheProcessThatHeldItHasEnded) {
   scenes[0].Block(main_[0], b[0]);
   EXPECT_TRUE(Step(kStart).empty());
   // Its thread, which is called as the waiter is, is gone from every list.
-  joint_.Forget(Look(kStart)[1]);
+  joint_.Forget(Look(kStart)[1], kStart);
   absent = 1;
   const uint32_t owner = scenes[1].TidOf(main_[1]);
   scenes[0].kernel.ended = {owner};
@@ -331,110 +209,50 @@ TEST_F(JointTest, ARobustMutexGoesToTheNextWhenItsHolderEnds) {
   scenes[0].kernel.SetWord(scenes[0].AddressOf(b[0]), scenes[1].TidOf(main_[1]));
   scenes[0].Block(main_[0], b[0]);
   EXPECT_TRUE(Step(kStart).empty());
-  joint_.Forget(Look(kStart)[1]);
+  joint_.Forget(Look(kStart)[1], kStart);
   absent = 1;
   scenes[0].kernel.ended = {scenes[1].TidOf(main_[1])};
   EXPECT_TRUE(Step(kStart + kConfirm).empty());
   EXPECT_TRUE(Step(kStart + 10 * kConfirm).empty());
 }
 
-TEST_F(JointTest, FilesLockedCrosswise) {
-  BlockFile(0, 3, "one", {{kPids[1]}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  const auto findings = Judge();
-  ASSERT_EQ(findings.size(), 1u);
-  const Finding& finding = findings[0].finding;
-  EXPECT_EQ(finding.confidence, Confidence::kProven);
-  ASSERT_EQ(finding.locks.size(), 2u);
-  EXPECT_EQ(finding.locks[0].label, "the file lock on /one");
-  ASSERT_EQ(finding.threads.size(), 2u);
-  EXPECT_EQ(finding.threads[0].holds.size(), 1u);
-}
-
-TEST_F(JointTest, OneThreadThatWaitsForItsOwnDescriptorsLock) {
-  BlockFile(0, 3, "one", {{kPids[0]}});
-  const auto findings = Judge();
-  ASSERT_EQ(findings.size(), 1u);
-  EXPECT_EQ(findings[0].finding.kind, FindingKind::kSelfDeadlock);
-}
-
-TEST_F(JointTest, AFileAndAMutex) {
+// The lock lies in memory of this test's process, whose number stands in its word.
+TEST_F(JointTest, AHolderThatIsNotSupervisedIsNamedWhenTheWaiterEnds) {
+  void* const page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const std::optional<SharedId> id =
+      FindShared(ReadSharedMappings(getpid()), reinterpret_cast<uint64_t>(page));
+  ASSERT_TRUE(id.has_value());
   Mutexes();
-  Take(1, b);
-  scenes[0].Block(main_[0], b[0]);
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  EXPECT_EQ(Judge().size(), 1u);
-}
-
-TEST_F(JointTest, AnyThreadOfAHolderMayReleaseAFile) {
-  BlockFile(0, 3, "one", {{kPids[1]}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  scenes[1].Thread("worker");  // runs
-  EXPECT_TRUE(Judge().empty());
-}
-
-TEST_F(JointTest, AThreadThatIsNotRecordedMayReleaseAFile) {
-  BlockFile(0, 3, "one", {{kPids[1]}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  scenes[1].kernel.AddThread(999);
-  EXPECT_TRUE(Judge().empty());
-}
-
-TEST_F(JointTest, SoMayAnyProcessThatSharesTheDescription) {
-  BlockFile(0, 3, "one", {{kPids[1], 9999}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  EXPECT_TRUE(Judge().empty());
-}
-
-TEST_F(JointTest, OfTwoReadersOneThatIsStuckIsEnough) {
-  BlockFile(0, 3, "one", {{9999}, {kPids[1]}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  EXPECT_EQ(Judge().size(), 1u);
-}
-
-TEST_F(JointTest, AFileThatNobodyHoldsIsGivenSoon) {
-  BlockFile(0, 3, "one", {});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  EXPECT_TRUE(Judge().empty());
-}
-
-TEST_F(JointTest, AnAlarmEndsAWaitForAFile) {
-  BlockFile(0, 3, "one", {{kPids[1]}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  scenes[1].kernel.caught_signals = uint64_t{1} << (SIGALRM - 1);
-  EXPECT_TRUE(Judge().empty());
-}
-
-TEST_F(JointTest, OtherHandlersAndHiddenProcessesAreSaidAndLowerTheGrade) {
-  BlockFile(0, 3, "one", {{kPids[1]}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  scenes[1].kernel.caught_signals = uint64_t{1} << (SIGTERM - 1);
-  files_->waits.begin()->second.complete = false;
-  const auto findings = Judge();
-  ASSERT_EQ(findings.size(), 1u);
-  EXPECT_EQ(findings[0].finding.confidence, Confidence::kStrong);
-}
-
-TEST_F(JointTest, AThreadThatRanMeanwhileMayHaveClosedTheFile) {
-  BlockFile(0, 3, "one", {{kPids[1]}});
-  BlockFile(1, 4, "two", {{kPids[0]}});
-  const uint32_t tid = scenes[1].TidOf(main_[1]);
+  const uint64_t mutex = scenes[0].AddressOf(a[0]);
+  scenes[0].kernel.shared = {{mutex, mutex + 4096, *id}};
+  scenes[0].kernel.SetWord(mutex, 2);
+  scenes[0].kernel.SetWord(mutex + 8, static_cast<uint32_t>(getpid()));
+  scenes[0].Block(main_[0], a[0]);
+  absent = 1;
+  constexpr uint64_t kSecond = 1'000'000'000;
   EXPECT_TRUE(Step(kStart).empty());
-  for (int look = 1; look < 20; ++look) {
-    scenes[1].kernel.threads[tid].context_switches = 100 + look;
-    EXPECT_TRUE(Step(kStart + static_cast<uint64_t>(look) * 10 * kConfirm).empty());
-  }
-  EXPECT_TRUE(Step(kStart + 1000 * kConfirm).empty()) << "it ran since it was asked about";
-  EXPECT_EQ(Step(kStart + 2000 * kConfirm).size(), 1u) << "now it has slept throughout";
+  EXPECT_TRUE(joint_.Forget(Look(kStart)[0], kStart).empty()) << "it has hardly waited";
+  EXPECT_TRUE(Step(kStart).empty());
+  EXPECT_TRUE(Step(kStart + 2 * kSecond).empty());
+  const auto lines = joint_.Forget(Look(kStart + 2 * kSecond)[0], kStart + 2 * kSecond);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0], "thread 'main' (tid 100) of pid 4242 waited to the end for shared mutex 1 "
+                      "(wanted at f4020, file.cc:32), held by pid " + std::to_string(getpid()) +
+                          " (not supervised)");
+  munmap(page, 4096);
 }
 
-TEST_F(JointTest, AHealthyWaitForAFileIsAskedAboutLessAndLessOften) {
-  BlockFile(0, 3, "one", {{9999}});
-  for (uint64_t look = 0; look < 600; ++look) {  // a minute
-    EXPECT_TRUE(Step(kStart + look * 100'000'000).empty());
-  }
-  EXPECT_GT(files_->asked, 3);
-  EXPECT_LT(files_->asked, 30);
+TEST_F(JointTest, WhoMovedOnIsNotSaidToWait) {
+  Mutexes();
+  const uint64_t mutex = scenes[0].AddressOf(a[0]);
+  scenes[0].kernel.SetWord(mutex, 2);
+  scenes[0].kernel.SetWord(mutex + 8, static_cast<uint32_t>(getpid()));
+  scenes[0].Block(main_[0], a[0]);
+  absent = 1;
+  EXPECT_TRUE(Step(kStart).empty());
+  EXPECT_TRUE(Step(kStart + 2'000'000'000).empty());
+  scenes[0].book.EndWait(main_[0]);
+  EXPECT_TRUE(joint_.Forget(Look(kStart + 2'000'000'000)[0], kStart + 2'000'000'000).empty());
 }
 
 }  // namespace
