@@ -17,8 +17,8 @@ target_sources(lockwarden_watchdog PRIVATE
   ledger_tables.cc
   lock_order_graph.cc
   lock_words.cc
-  misuse_finding.cc
   memory_map.cc
+  misuse_finding.cc
   order_finding.cc
   order_verdict.cc
   order_watch.cc
@@ -27,5 +27,6 @@ target_sources(lockwarden_watchdog PRIVATE
   shared_memory.cc
   signal_lock_watch.cc
   thread_roster.cc
+  wait_flavor.cc
   wait_for_graph.cc
   wait_model.cc)

@@ -117,6 +117,22 @@ LockWord ReadUnnamed(KernelView* kernel, const LockInfo& lock) {
 
 }  // namespace
 
+bool HasOwner(ledger::LockKind kind) {
+  using ledger::LockKind;
+  switch (kind) {
+    case LockKind::kMutex:
+    case LockKind::kRwLock:
+    case LockKind::kLock:
+    case LockKind::kRLock:
+    case LockKind::kSharedLock:
+    case LockKind::kSpin:
+    case LockKind::kOnce:
+    case LockKind::kGuard:
+    case LockKind::kUser: return true;
+    default: return false;
+  }
+}
+
 LockWord ReadLockWord(KernelView* kernel, const LockInfo& lock) {
   switch (lock.kind) {
     case ledger::LockKind::kMutex: return ReadMutex(kernel, lock.address);

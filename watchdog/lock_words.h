@@ -17,6 +17,9 @@
 
 namespace lockwarden {
 
+// Locks of this kind have owners: nobody else releases them, if all keep the rules.
+bool HasOwner(ledger::LockKind kind);
+
 struct LockWord {
   enum class Says {
     kNothing,     // no layout, or the memory cannot be read

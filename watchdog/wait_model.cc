@@ -15,21 +15,6 @@ using Says = LockWord::Says;
 
 constexpr uint32_t kNoNode = 0xffffffffu;
 
-bool HasOwner(LockKind kind) {
-  switch (kind) {
-    case LockKind::kMutex:
-    case LockKind::kRwLock:
-    case LockKind::kLock:
-    case LockKind::kRLock:
-    case LockKind::kSharedLock:
-    case LockKind::kSpin:
-    case LockKind::kOnce:
-    case LockKind::kGuard:
-    case LockKind::kUser: return true;
-    default: return false;
-  }
-}
-
 class Builder {
  public:
   Builder(const ModelInput& input, const Suspects* suspects)
@@ -398,24 +383,6 @@ WaitModel ModelFromLedger(const ModelInput& input) { return Builder(input, nullp
 
 WaitModel ModelFromWitnesses(const ModelInput& input, const Suspects& suspects) {
   return Builder(input, &suspects).Build();
-}
-std::vector<WaitNode> WaitModel::Graph(Flavor flavor) const {
-  std::vector<WaitNode> graph(nodes.size());
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    const ModelNode& node = nodes[i];
-    graph[i].need = node.need;
-    graph[i].on = node.on;
-    if (flavor == Flavor::kOwners && (node.need == Need::kAnyone || node.optimistic)) {
-      graph[i] = WaitNode();
-    }
-    const bool inferred = (flavor == Flavor::kLockLike && node.lock_like) ||
-                          (flavor == Flavor::kInferred && !node.holders.empty());
-    if (node.need == Need::kAnyone && inferred) {
-      graph[i].need = flavor == Flavor::kLockLike ? Need::kAll : Need::kAny;
-      for (const Holder& holder : node.holders) graph[i].on.push_back(holder.node);
-    }
-  }
-  return graph;
 }
 
 }  // namespace lockwarden
