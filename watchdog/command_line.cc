@@ -21,6 +21,9 @@ absl::StatusOr<CommandLine> ParseRun(const std::vector<std::string>& args) {
       line.what = CommandLine::What::kHelp;
       return line;
     }
+    if (absl::StartsWith(arg, "--help=")) {
+      return absl::InvalidArgumentError("--help takes no value");
+    }
     if (arg.empty() || arg[0] != '-' || arg == "-") break;
     if (!absl::StartsWith(arg, "--")) {
       return absl::InvalidArgumentError(

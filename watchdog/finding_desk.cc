@@ -89,10 +89,13 @@ std::vector<std::string> FindingDesk::Summary(const LedgerTotals& totals, uint64
     lines.push_back(absl::StrCat(repeats_, " of them the same as one reported before"));
   }
   if (write_errors_ != 0) {
-    lines.push_back(absl::StrCat(write_errors_, " incidents could not be written"));
+    lines.push_back(absl::StrCat(write_errors_, write_errors_ == 1 ? " incident" : " incidents",
+                                 " could not be written"));
   }
   if (reports_->lost() != 0) {
-    lines.push_back(absl::StrCat(reports_->lost(), " reports were cut short: nobody read them"));
+    lines.push_back(absl::StrCat(reports_->lost(),
+                                 reports_->lost() == 1 ? " report was" : " reports were",
+                                 " cut short: ", reports_->why_lost()));
   }
   for (const auto& [name, count] : totals.dropped) {
     if (count != 0) lines.push_back(absl::StrCat("dropped records: ", name, " ", count));

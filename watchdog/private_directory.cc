@@ -69,6 +69,9 @@ absl::Status MakeDirectories(const std::vector<std::string>& paths,
   for (const std::string& path : paths) {
     if (mkdir(path.c_str(), 0700) == 0) {
       created->push_back(path);
+    } else if (errno == ENOENT) {  // its parent is there, but makes no directories: /proc
+      return absl::FailedPreconditionError(
+          absl::StrCat("no directory can be made in ", ParentOf(path)));
     } else if (errno != EEXIST) {  // another supervisor may have been faster
       return ErrnoStatus(path, errno);
     }

@@ -42,10 +42,13 @@ absl::StatusOr<UniqueFd> Listen(const std::string& path, bool abstract) {
   UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid() || bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       listen(fd.get(), kBacklog) != 0) {
-    return Failed(path);
+    return abstract ? absl::UnavailableError(std::strerror(errno)) : Failed(path);
   }
   return fd;
 }
+
+// The last call failed for want of one.
+bool OutOfDescriptors() { return errno == EMFILE || errno == ENFILE; }
 
 bool Watch(int epoll, int fd) {
   epoll_event event{};
@@ -203,7 +206,12 @@ void Registrar::TakeConnections(int listener, uint64_t now_ns) {
     UniqueFd fd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      return;  // nobody is left, or no descriptor: they stay in the backlog
+      // They stay in the backlog, perhaps for ever: said once.
+      if (OutOfDescriptors() && first_refusal_.empty()) {
+        first_refusal_ = absl::StrCat("cannot take over a ledger: ", std::strerror(errno));
+        ++refused_;
+      }
+      return;  // or nobody is left
     }
     Watch(epoll_.get(), fd.get());
     callers_.push_back({std::move(fd), now_ns + kPatienceNs});
@@ -240,10 +248,17 @@ bool Registrar::Hear(const Caller& caller, std::vector<Registration>* out) {
   if (!reader.ok()) return Refuse(peer.pid, reader.status().message()), true;
   Registration registration;
   registration.pid = peer.pid;
+  errno = 0;
   registration.pidfd = OpenProcess(peer.pid, (*reader)->identity().start_ticks);
+  if (!registration.pidfd.valid() && OutOfDescriptors()) {
+    return Refuse(peer.pid, std::strerror(errno)), true;  // or it would count as ended
+  }
   registration.reader = *std::move(reader);
   out->push_back(std::move(registration));
   return true;
+  if (fds.empty() && (message.msg_flags & MSG_CTRUNC) != 0) {
+    return Refuse(peer.pid, std::strerror(EMFILE)), true;  // no descriptor left to take it with
+  }
 }
 
 std::vector<Registration> Registrar::Accept(uint64_t now_ns) {

@@ -42,6 +42,7 @@ bool ReportSink::WritePart(absl::string_view* text) {
     do {
       ready = poll(&wanted, 1, kPatienceMs);
     } while (ready < 0 && errno == EINTR);
+    if (ready == 0) errno = 0;
     if (ready <= 0) return false;
   }
   const size_t size = regular_ ? text->size() : std::min<size_t>(text->size(), PIPE_BUF);
@@ -54,7 +55,7 @@ bool ReportSink::WritePart(absl::string_view* text) {
 void ReportSink::Write(absl::string_view text) {
   while (!text.empty()) {
     if (WritePart(&text)) continue;
-    ++lost_;
+    if (++lost_ == 1) why_lost_ = errno == 0 ? "nobody read them" : std::strerror(errno);
     return;
   }
 }

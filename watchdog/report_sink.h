@@ -27,15 +27,19 @@ class ReportSink {
 
   bool terminal() const { return terminal_; }
   uint64_t lost() const { return lost_; }
+  // Why the first of them was: "nobody read them", "No space left on device", ...
+  const std::string& why_lost() const { return why_lost_; }
 
  private:
   ReportSink(int fd, UniqueFd owned);
+  // False: no more of it can be written; errno says why, 0 that nobody reads.
   bool WritePart(absl::string_view* text);
 
   int fd_;
   UniqueFd owned_;
   bool terminal_ = false, regular_ = false;
   uint64_t lost_ = 0;
+  std::string why_lost_;
 };
 
 }  // namespace lockwarden

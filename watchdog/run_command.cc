@@ -65,7 +65,7 @@ ExitStatus RunCommand(const RunRequest& request) {
   setup.make_metrics_server = request.make_metrics_server;
   Supervisor supervisor(std::move(setup));
   if (const absl::Status status = supervisor.StartMetrics(); !status.ok()) {
-    return Fail(&notices, absl::StrCat("metrics=", options.metrics, ": ", status.message()));
+    return Fail(&notices, status.message());  // names the address
   }
   if (!writable.ok()) {
     desk.Notice(absl::StrCat("no incidents will be written: ", writable.message()));

@@ -92,6 +92,13 @@ void Supervisor::StartProgram(uint64_t now_ns) {
     next_tick_ns_ = now_ns + kTickNs;
     return;
   }
+  if (!spawned.forked) {
+    setup_.desk->Notice(absl::StrCat("cannot start ", setup_.argv[0], ": ",
+                                     std::strerror(spawned.error)));
+    exit_ = ExitStatus{kExitUsage, 0};
+    done_ = true;
+    return;
+  }
   const bool there = access(FindProgram(setup_.argv[0], getenv("PATH")).c_str(), F_OK) == 0;
   setup_.desk->Notice(absl::StrCat("cannot run ", setup_.argv[0], ": ",
                                    spawned.error == ENOENT && there

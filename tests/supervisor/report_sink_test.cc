@@ -35,7 +35,16 @@ TEST(ReportSinkTest, ReaderThatNeverReadsCostsTheReportAndIsCounted) {
   ASSERT_TRUE(sink.ok());
   sink->Write(std::string(1 << 20, 'x'));
   EXPECT_EQ(sink->lost(), 1u);
+  EXPECT_EQ(sink->why_lost(), "nobody read them");
   close(reader);
+}
+
+TEST(ReportSinkTest, FullDeviceIsSaidToBeFull) {
+  auto sink = ReportSink::File("/dev/full");
+  ASSERT_TRUE(sink.ok());
+  sink->Write("report");
+  EXPECT_EQ(sink->lost(), 1u);
+  EXPECT_EQ(sink->why_lost(), "No space left on device");
 }
 
 }  // namespace

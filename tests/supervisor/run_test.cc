@@ -74,6 +74,12 @@ TEST_F(RunTest, UsageErrorsAreOneLineAndCode64) {
        "lockwarden: --restart=sometimes: must be one of never, on-failure, always\n"},
       {{command, "run", "--report=/nonexistent/r", "--", "true"},
        "lockwarden: cannot write reports to /nonexistent/r: No such file or directory\n"},
+      {{command, "run", "--help=1"}, "lockwarden: --help takes no value\n"},
+      {{command, "run", "--incidents=/proc/x", "--", "true"},
+       "lockwarden: incidents directory /proc/x cannot be used: no directory can be made in "
+       "/proc\n"},
+      {{command, "run", "--metrics=abc", "--", "true"},
+       "lockwarden: metrics address \"abc\": has no port between 0 and 65535\n"},
       {{command, "walk"}, "lockwarden: unknown command walk; try lockwarden run -- PROGRAM\n"},
   };
   for (const auto& row : table) {
@@ -96,6 +102,36 @@ TEST_F(RunTest, UsageErrorsAreOneLineAndCode64) {
   EXPECT_EQ(environment.err,
             "lockwarden: LOCKWARDEN_OPTIONS: restart=maybe: must be one of never, on-failure, "
             "always\n");
+}
+
+TEST_F(RunTest, TooFewDescriptorsAreOneLineAndCode64OrItGoesOn) {
+  int refused = 0, ran = 0;
+  for (int limit = 4; limit <= 32; limit += 4) {
+    const ProcessResult result = RunProcess(
+        {"/bin/sh", "-c",
+         "ulimit -n " + std::to_string(limit) + "; exec " LOCKWARDEN_COMMAND
+         " run --incidents=" + directory_.File("incidents") + " -- echo ran"});
+    if (result.code == 64) {
+      ++refused;
+      EXPECT_EQ(result.out, "");
+      EXPECT_EQ(Lines(result.err).size(), 1u) << result.err;
+      EXPECT_EQ(result.err.rfind("lockwarden: ", 0), 0u) << result.err;
+      EXPECT_NE(result.err.find(": Too many open files\n"), std::string::npos) << result.err;
+      EXPECT_EQ(result.err.find("nonexistent"), std::string::npos) << result.err;
+    } else {
+      ++ran;
+      EXPECT_EQ(result.code, 0) << limit << result.err;
+      EXPECT_EQ(result.out, "ran\n");
+    }
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_GT(ran, 0);
+}
+
+TEST_F(RunTest, ReportsThatFindNoRoomAreSaidToHaveFoundNone) {
+  const ProcessResult result = Run({"--report=/dev/full"}, Program("deadlock"));
+  EXPECT_TRUE(HasLine(result.err, "lockwarden: 1 report was cut short: No space left on device"))
+      << result.err;
 }
 
 TEST_F(RunTest, HelpAndVersionGoToStandardOutput) {
