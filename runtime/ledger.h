@@ -178,6 +178,9 @@ struct StepAsideNotice {
 // LOCKWARDEN_SOCKET="TOKEN:PATH": 32 hexadecimal digits, a colon, and the path of a
 // SOCK_SEQPACKET Unix socket. The same name is also bound in the abstract namespace
 // (for programs that chroot); the recorder tries the path first.
+// Beside it, PATH with this ending: a file of at least 8 bytes that holds a 64-bit count of
+// processes which stepped aside and could not risk a socket.
+inline constexpr char kTallyEnding[] = ".aside";
 inline constexpr char kSocketVariable[] = "LOCKWARDEN_SOCKET";
 inline constexpr char kOptionsVariable[] = "LOCKWARDEN_OPTIONS";
 

@@ -17,5 +17,8 @@ void WriteLine(const iovec* parts, int count);
 // Tells the supervisor that this process is not recorded, so that it is counted. False:
 // there is none, or it cannot be reached.
 bool SendStepAside(const char* reason);
+// The same where no call can be risked but those that the loader has made: a number in a file
+// of the supervisor's moves.
+void TallyStepAside();
 
 }  // namespace lockwarden::ledger

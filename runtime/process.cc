@@ -114,6 +114,7 @@ bool Open() {
   const Tried allowed = TrySystemCalls();
   if (allowed == Tried::kAll) return MapGate();
   NoteSeccomp();
+  if (allowed < Tried::kNotice) TallyStepAside();
   StepAside(kFiltered, allowed);
   return false;
 }

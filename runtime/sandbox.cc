@@ -1,5 +1,6 @@
 // What seccomp leaves us. A filter that is there from the start cannot be read, so a child
-// tries our calls first: it is killed in the program's stead.
+// tries our calls first: it is killed in the program's stead. Making that child is a call,
+// too, so it is made only where the filter is known to allow processes to be made.
 #include "runtime/sandbox.h"
 
 #include <fcntl.h>
@@ -25,14 +26,47 @@ constinit std::atomic<uint32_t> sandbox_count{0};
 
 namespace {
 
-// "Seccomp:" of /proc/self/status: 0 without. Read with the very calls that the loader has
-// just made for every library; prctl might be forbidden. Unreadable counts as none.
-bool HasFilter() {
-  char text[4096];
-  ReadSmallFile("/proc/self/status", text, sizeof(text));
-  const char key[] = "\nSeccomp:\t";
-  const char* at = std::strstr(text, key);
-  return at != nullptr && at[sizeof(key) - 1] != '0';
+// What /proc/PID/status says of seccomp. Read with the very calls that the loader has just
+// made for every library; prctl might be forbidden.
+class Status {
+ public:
+  explicit Status(const char* path) { ReadSmallFile(path, text_, sizeof(text_)); }
+
+  // Unreadable counts as none.
+  bool has_filter() const { return Number("\nSeccomp:\t") != 0; }
+  // Kernels before 5.9 do not count: then all filters look alike.
+  uint64_t filters() const { return Number("\nSeccomp_filters:\t"); }
+  uint64_t parent() const { return Number("\nPPid:\t"); }
+
+ private:
+  uint64_t Number(const char* key) const {
+    const char* at = std::strstr(text_, key);
+    if (at == nullptr) return 0;
+    uint64_t number = 0;
+    for (at += std::strlen(key); *at >= '0' && *at <= '9'; ++at) {
+      number = number * 10 + static_cast<uint64_t>(*at - '0');
+    }
+    return number;
+  }
+
+  char text_[4096];
+};
+
+// Filters are inherited and only ever added to. A parent that is under as many as we are has
+// made this process under the same ones, so they allow that.
+bool ParentIsUnderTheSame(const Status& own) {
+  if (own.parent() == 0) return false;  // in another pid namespace
+  // "/proc/", up to twenty digits, "/status": written from its end.
+  char path[40];
+  char* begin = path + sizeof(path) - sizeof("/status");
+  std::memcpy(begin, "/status", sizeof("/status"));
+  for (uint64_t pid = own.parent(); pid != 0; pid /= 10) {
+    *--begin = static_cast<char>('0' + pid % 10);
+  }
+  begin -= sizeof("/proc/") - 1;
+  std::memcpy(begin, "/proc/", sizeof("/proc/") - 1);
+  const Status parent(begin);
+  return parent.has_filter() && parent.filters() == own.filters();
 }
 
 // How far the child has come. Memory is shared, so it tells by writing.
@@ -70,7 +104,7 @@ struct Progress {
   RawSyscall(SYS_madvise, 0, 0, MADV_WIPEONFORK);
   RawSyscall(SYS_madvise, 0, 0, MADV_DONTDUMP);
   RawSyscall(SYS_getrandom, AsLong(&nothing), 0, 0);
-  RawSyscall(SYS_readlink, AsLong("/proc/self/exe"), AsLong(&nothing), 1);
+  RawSyscall(SYS_readlinkat, AT_FDCWD, AsLong("/proc/self/exe"), AsLong(&nothing), 1);
   RawSyscall(SYS_getppid);
   RawSyscall(SYS_gettid);
   RawSyscall(SYS_sigaltstack, 0, 0);
@@ -90,7 +124,9 @@ __attribute__((noinline)) long StartChild(Progress* progress) {
 }  // namespace
 
 Tried TrySystemCalls() {
-  if (!HasFilter()) return Tried::kAll;
+  const Status own("/proc/self/status");
+  if (!own.has_filter()) return Tried::kAll;
+  if (!ParentIsUnderTheSame(own)) return Tried::kNothing;
   Progress progress;
   const long pid = StartChild(&progress);
   if (pid < 0) return Tried::kNothing;

@@ -24,9 +24,10 @@ void NoteSeccomp();
 void NoteNoSeccomp();
 
 // In a new image that began under a filter: how far the recorder's own calls go, found out
-// by a child that makes them and may be killed.
+// by a child that makes them and may be killed. A filter that this process's parent is not
+// under may kill whoever makes a child: there nothing is tried.
 enum class Tried : uint32_t {
-  kNothing = 0,  // not even the child could be had
+  kNothing = 0,  // a child could not be had, or not be risked
   kLine,         // a line may be written
   kNotice,       // and the supervisor be told
   kAll,          // nothing stands in the way

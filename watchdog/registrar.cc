@@ -177,7 +177,18 @@ absl::Status Registrar::OpenInDirectory(const std::string& parent) {
   // Connecting takes the right to write; the token is what keeps strangers out.
   if (chmod(path_.c_str(), 0666) != 0) return Failed(path_);
   if (!Watch(epoll_.get(), listeners_[0].get())) return Failed("epoll");
+  tally_ = UniqueFd(open((path_ + ledger::kTallyEnding).c_str(),
+                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const uint64_t none = 0;
+  if (pwrite(tally_.get(), &none, sizeof none, 0) != sizeof none) return Failed(path_);
   return absl::OkStatus();
+}
+
+uint64_t Registrar::stepped_aside() const {
+  uint64_t tally = 0;
+  // Read, not mapped: who can write it could cut it short as well.
+  if (!tally_.valid() || pread(tally_.get(), &tally, sizeof tally, 0) != sizeof tally) tally = 0;
+  return stepped_aside_ + tally;
 }
 
 absl::Status Registrar::OpenAbstract() {
@@ -190,6 +201,7 @@ absl::Status Registrar::OpenAbstract() {
 
 Registrar::~Registrar() {
   if (directory_.empty()) return;
+  unlink((path_ + ledger::kTallyEnding).c_str());
   unlink(path_.c_str());
   rmdir(directory_.c_str());
 }
@@ -240,6 +252,9 @@ bool Registrar::Hear(const Caller& caller, std::vector<Registration>* out) {
   }
   const absl::Status hello = CheckHello({data, static_cast<size_t>(got)}, token_);
   if (!hello.ok()) return Refuse(peer.pid, hello.message()), true;
+  if (fds.empty() && (message.msg_flags & MSG_CTRUNC) != 0) {
+    return Refuse(peer.pid, std::strerror(EMFILE)), true;  // no descriptor left to take it with
+  }
   if (fds.size() != 1 || (message.msg_flags & MSG_CTRUNC) != 0) {
     return Refuse(peer.pid, "a message brings one descriptor"), true;
   }
@@ -256,9 +271,6 @@ bool Registrar::Hear(const Caller& caller, std::vector<Registration>* out) {
   registration.reader = *std::move(reader);
   out->push_back(std::move(registration));
   return true;
-  if (fds.empty() && (message.msg_flags & MSG_CTRUNC) != 0) {
-    return Refuse(peer.pid, std::strerror(EMFILE)), true;  // no descriptor left to take it with
-  }
 }
 
 std::vector<Registration> Registrar::Accept(uint64_t now_ns) {

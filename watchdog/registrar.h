@@ -1,7 +1,8 @@
 // Registrar: where programs hand over their ledgers. A private directory with a
 // SOCK_SEQPACKET socket that daemons which dropped their privileges still reach, the same
 // name in the abstract namespace for those that chroot, and a token that tells this run's
-// programs from others.
+// programs from others. Beside the socket lies a tally, for processes of the same user that
+// cannot connect.
 //
 // Written by: the recorder in each program (one ledger::Hello and a memfd). Read by: the
 // supervisor's loop. Not thread-safe. Must never: block, or take over what it cannot check.
@@ -58,8 +59,8 @@ class Registrar {
   std::vector<Registration> Accept(uint64_t now_ns);
 
   uint64_t refused() const { return refused_; }
-  // Processes that said they cannot be recorded.
-  uint64_t stepped_aside() const { return stepped_aside_; }
+  // Processes that said they cannot be recorded, or could only move the tally.
+  uint64_t stepped_aside() const;
   // Why the first one was refused; empty: none was.
   const std::string& first_refusal() const { return first_refusal_; }
 
@@ -79,6 +80,7 @@ class Registrar {
 
   std::string token_, directory_, path_;
   UniqueFd listeners_[2];  // path, abstract
+  UniqueFd tally_;         // see ledger::kTallyEnding; not valid without a directory
   UniqueFd epoll_;
   std::list<Caller> callers_;
   uint64_t refused_ = 0, stepped_aside_ = 0;

@@ -2,7 +2,9 @@
 #include "watchdog/registrar.h"
 
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -44,6 +46,37 @@ TEST_F(RegistrarTest, LedgerIsTakenOverByPathAndByAbstractName) {
     EXPECT_EQ(taken[0].reader->identity().ledger_pid, static_cast<uint32_t>(getpid()));
   }
   EXPECT_EQ(registrar_->refused(), 0u);
+}
+
+TEST_F(RegistrarTest, WhereNoDescriptorIsLeftIsSaidOnceAndTheLedgerWaits) {
+  ASSERT_TRUE(SendHello(registrar_->variable(), Mistake::kNone, false));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = dup(0);
+  close(next);
+  const rlimit none = {static_cast<rlim_t>(next), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_TRUE(registrar_->Accept(0).empty());
+  EXPECT_TRUE(registrar_->Accept(0).empty());
+  EXPECT_EQ(registrar_->refused(), 1u);
+  EXPECT_EQ(registrar_->first_refusal(), "cannot take over a ledger: Too many open files");
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(registrar_->Accept(0).size(), 1u);
+}
+
+TEST_F(RegistrarTest, TheTallyOfThoseThatCannotConnectIsCounted) {
+  const std::string tally = registrar_->path() + ledger::kTallyEnding;
+  EXPECT_EQ(registrar_->stepped_aside(), 0u);
+  const int fd = open(tally.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  const uint64_t three = 3;
+  EXPECT_EQ(pwrite(fd, &three, sizeof three, 0), static_cast<ssize_t>(sizeof three));
+  EXPECT_EQ(registrar_->stepped_aside(), 3u);
+  EXPECT_EQ(ftruncate(fd, 0), 0);
+  EXPECT_EQ(registrar_->stepped_aside(), 0u);
+  close(fd);
+  registrar_.reset();
+  EXPECT_NE(access(tally.c_str(), F_OK), 0);
 }
 
 TEST_F(RegistrarTest, EveryMistakeIsRefusedAndCounted) {

@@ -124,8 +124,15 @@ class Sandboxes(Situations):
                   run=[FILTERED, GIVEN_UP.format("1 process")])
 
     def test_a_socket_kills(self):
-        # The supervisor cannot be told: the line is all that there can be.
-        self.same("image-deadly-socket", wanted=0, bare=[FILTERED], run=[FILTERED])
+        self.same("image-deadly-socket", wanted=0, bare=[FILTERED],
+                  run=[FILTERED, GIVEN_UP.format("1 process")])
+
+    def test_a_new_process_kills(self):
+        # Nothing can be tried, not even a line.
+        self.same("image-deadly-clone", wanted=0, run=[GIVEN_UP.format("1 process")])
+
+    def test_a_filter_that_nobody_has_made_a_process_under(self):
+        self.same("image-own-filter", wanted=0, run=[GIVEN_UP.format("1 process")])
 
 
 add(Sandboxes, "seccomp-from-the-start", "seccomp-after-threads", "seccomp-all-threads",

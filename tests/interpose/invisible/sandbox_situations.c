@@ -6,6 +6,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,15 @@ static struct sock_filter deadly_socket[] = {
     KILL(SYS_socket),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
+// No new processes, by any way.
+static struct sock_filter deadly_clone[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    KILL(SYS_clone),
+    KILL(SYS_clone3),
+    KILL(SYS_fork),
+    KILL(SYS_vfork),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
 static struct sock_filter harmless[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
 
 #define PROGRAM(filter) \
@@ -59,6 +69,7 @@ static const struct sock_fprog strict_program = PROGRAM(only_what_is_used);
 static const struct sock_fprog no_memfd_program = PROGRAM(no_memfd);
 static const struct sock_fprog deadly_memfd_program = PROGRAM(deadly_memfd);
 static const struct sock_fprog deadly_socket_program = PROGRAM(deadly_socket);
+static const struct sock_fprog deadly_clone_program = PROGRAM(deadly_clone);
 static const struct sock_fprog harmless_program = PROGRAM(harmless);
 
 static void by_prctl(const struct sock_fprog* program) {
@@ -136,15 +147,25 @@ static int strict_mode(void) {
   return 1;
 }
 
-static int in_a_new_image(const struct sock_fprog* program) {
+static int in_a_new_image(const struct sock_fprog* program, const char* situation) {
   by_prctl(program);
-  execl(own_path, own_path, "workout", (char*)NULL);
+  execl(own_path, own_path, situation, (char*)NULL);
   return 1;
 }
-static int image_without_memfd(void) { return in_a_new_image(&no_memfd_program); }
-static int image_deadly_memfd(void) { return in_a_new_image(&deadly_memfd_program); }
-static int image_deadly_socket(void) { return in_a_new_image(&deadly_socket_program); }
-static int image_harmless(void) { return in_a_new_image(&harmless_program); }
+// As a container's processes are under the filter that its first one was started with.
+static int in_a_child(const struct sock_fprog* program) {
+  by_prctl(program);
+  char* const arguments[] = {(char*)own_path, "workout", NULL};
+  pid_t child;
+  need(posix_spawn(&child, own_path, NULL, NULL, arguments, environ) == 0, "a child");
+  return print_end("child", child);
+}
+static int image_without_memfd(void) { return in_a_child(&no_memfd_program); }
+static int image_deadly_memfd(void) { return in_a_child(&deadly_memfd_program); }
+static int image_deadly_socket(void) { return in_a_child(&deadly_socket_program); }
+static int image_harmless(void) { return in_a_child(&harmless_program); }
+static int image_deadly_clone(void) { return in_a_new_image(&deadly_clone_program, "nothing"); }
+static int image_own_filter(void) { return in_a_new_image(&harmless_program, "workout"); }
 
 const struct situation sandbox_situations[] = {{"seccomp-from-the-start", from_the_start},
                                                {"seccomp-after-threads", after_threads},
@@ -157,4 +178,6 @@ const struct situation sandbox_situations[] = {{"seccomp-from-the-start", from_t
                                                {"image-deadly-memfd", image_deadly_memfd},
                                                {"image-deadly-socket", image_deadly_socket},
                                                {"image-harmless-filter", image_harmless},
+                                               {"image-deadly-clone", image_deadly_clone},
+                                               {"image-own-filter", image_own_filter},
                                                {NULL, NULL}};
