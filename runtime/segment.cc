@@ -19,6 +19,9 @@ namespace {
 
 bool Failed(long result) { return result < 0 && result > -4096; }
 
+// What a guest may take of the address space that the program is allowed.
+constexpr uint64_t kShareOfMemory = 16;
+
 // The largest segment whose size the process's limits allow; shift by shift.
 uint32_t ScaleFor(uint64_t* size) {
   rlimit file{}, memory{};
@@ -29,11 +32,11 @@ uint32_t ScaleFor(uint64_t* size) {
     memory.rlim_cur = RLIM_INFINITY;
   }
   constexpr uint32_t kSmallest = 10;
-  for (uint32_t shift = 0; shift <= kSmallest; shift += 2) {
+  for (uint32_t shift = 0; shift <= kSmallest; ++shift) {
     *size = Ledger::SizeFor(Capacities{}.Scaled(shift));
-    // Growing a file past RLIMIT_FSIZE kills with SIGXFSZ; a tenth of the address space is
-    // what a guest may take.
-    if (*size <= file.rlim_cur && (memory.rlim_cur == RLIM_INFINITY || *size <= memory.rlim_cur / 10)) {
+    // Growing a file past RLIMIT_FSIZE kills with SIGXFSZ.
+    if (*size <= file.rlim_cur &&
+        (memory.rlim_cur == RLIM_INFINITY || *size <= memory.rlim_cur / kShareOfMemory)) {
       return shift;
     }
   }
@@ -69,7 +72,7 @@ void Identify(Header& header) {
   const StackMode stacks = TheSettings().stacks;
   if (stacks == StackMode::kFull) header.flags |= kStacksFull;
   if (stacks == StackMode::kSite) header.flags |= kStacksSite;
-  RawSyscall(SYS_readlink, AsLong("/proc/self/exe"), AsLong(&header.program[0]),
+  RawSyscall(SYS_readlinkat, AT_FDCWD, AsLong("/proc/self/exe"), AsLong(&header.program[0]),
              sizeof(header.program) - 1);
   const long length = ReadSmallFile("/proc/self/comm", header.comm, sizeof(header.comm));
   if (length > 0 && header.comm[length - 1] == '\n') header.comm[length - 1] = '\0';

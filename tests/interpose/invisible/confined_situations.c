@@ -177,22 +177,33 @@ static int small_files(void) {
   limit(RLIMIT_FSIZE, 0);
   return forked_workout("small files");
 }
-static int image_with_memory(rlim_t bytes) {
+static int image_with_memory(rlim_t bytes, const char* situation) {
   limit(RLIMIT_AS, bytes);
-  execl(own_path, own_path, "workout", (char*)NULL);
+  execl(own_path, own_path, situation, (char*)NULL);
   return 1;
 }
-static int image_with_64m(void) { return image_with_memory(64u << 20); }
-static int image_with_256m(void) { return image_with_memory(256u << 20); }
-static int image_with_1g(void) { return image_with_memory(1u << 30); }
-static int image_with_4g(void) { return image_with_memory((rlim_t)4 << 30); }
-// As much as is there already, and room for four threads.
-static int memory_taken_later(void) {
-  void* big = mmap(NULL, (size_t)4 << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static int image_with_64m(void) { return image_with_memory(64u << 20, "workout"); }
+static int image_with_256m(void) { return image_with_memory(256u << 20, "workout"); }
+static int image_with_1g(void) { return image_with_memory(1u << 30, "workout"); }
+static int image_with_4g(void) { return image_with_memory((rlim_t)4 << 30, "workout"); }
+// In an image that began with 1 GB. Still less is left later.
+static int memory_taken_later(void) { return image_with_memory(1u << 30, "memory-taken"); }
+static int memory_taken(void) {
+  const size_t most = (size_t)896 << 20;
+  void* big = mmap(NULL, most, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   need(big != MAP_FAILED, "address space");
-  limit(RLIMIT_AS, (rlim_t)4 << 30);
-  munmap(big, (size_t)4 << 30);
+  limit(RLIMIT_AS, most);
+  munmap(big, most);
   return forked_workout("little memory");
+}
+// All that an image with 1 GB can have: but for a sixteenth, and what any program takes.
+static int memory_to_the_full(void) { return image_with_memory(1u << 30, "all-of-1g"); }
+static int all_of_1g(void) {
+  const size_t block = 1u << 20;
+  size_t blocks = 0;
+  while (mmap(NULL, block, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) ++blocks;
+  printf("enough: %d\n", blocks >= 1024 / 16 * 15 - 16);
+  return 0;
 }
 
 const struct situation confined_situations[] = {
@@ -220,4 +231,7 @@ const struct situation confined_situations[] = {
     {"image-with-1g", image_with_1g},
     {"image-with-4g", image_with_4g},
     {"memory-taken-later", memory_taken_later},
+    {"memory-taken", memory_taken},
+    {"memory-to-the-full", memory_to_the_full},
+    {"all-of-1g", all_of_1g},
     {NULL, NULL}};

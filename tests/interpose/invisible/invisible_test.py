@@ -188,7 +188,7 @@ class Confined(Situations):
 
 add(Confined, "setns", "descriptors", "descriptors-again", "closed-descriptors",
     "closed-in-a-new-image", "image-with-few-descriptors", "image-with-256m", "image-with-1g",
-    "image-with-4g", "image-with-64m", "memory-taken-later")
+    "image-with-4g", "image-with-64m", "memory-taken-later", "memory-to-the-full")
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
