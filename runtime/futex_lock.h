@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "runtime/futex_wait.h"
 #include "runtime/lock_word.h"
 
 namespace lockwarden::ledger {
@@ -22,15 +23,16 @@ inline bool FutexTryLock(std::atomic<uint32_t>* word, uint32_t tid) {
                                        std::memory_order_relaxed);
 }
 
-void FutexLockSlow(std::atomic<uint32_t>* word, uint32_t tid);
-inline void FutexLock(std::atomic<uint32_t>* word, uint32_t tid) {
-  if (__builtin_expect(!FutexTryLock(word, tid), 0)) FutexLockSlow(word, tid);
+// False: the time is up. `limit` may be null.
+bool FutexLockSlow(std::atomic<uint32_t>* word, uint32_t tid, const TimeLimit* limit);
+inline bool FutexLock(std::atomic<uint32_t>* word, uint32_t tid,
+                      const TimeLimit* limit = nullptr) {
+  return __builtin_expect(FutexTryLock(word, tid), 1) || FutexLockSlow(word, tid, limit);
 }
 
-void FutexWakeOne(std::atomic<uint32_t>* word);
 inline void FutexUnlock(std::atomic<uint32_t>* word) {
   const uint32_t before = word->exchange(kLockFree, std::memory_order_release);  // F2
-  if (__builtin_expect((before & kLockWaiters) != 0, 0)) FutexWakeOne(word);
+  if (__builtin_expect((before & kLockWaiters) != 0, 0)) FutexWake(word, 1);
 }
 
 }  // namespace lockwarden::ledger

@@ -1,62 +1,41 @@
 // Lock and RLock: record, lock, record. The recorder may be the preload's or our own.
 #include "lockwarden/lock.h"
 
-#include <system_error>
-
 #include "lockwarden/rlock.h"
-#include "runtime/futex_lock.h"
-#include "runtime/lock_word.h"
-#include "runtime/recorder.h"
-#include "runtime/the_recorder.h"
+#include "runtime/own_lock.h"
+#include "runtime/own_type.h"
 
 namespace lockwarden {
 inline namespace v1 {
 namespace {
 
+using internal::Deadline;
+using internal::LockAnswer;
+using internal::LockKind;
 using internal::LockState;
-using ledger::LockAnswer;
-using ledger::LockKind;
+using internal::Throw;
+using ledger::OwnLock;
 
-[[noreturn]] void Throw(std::errc code, const char* what) {
-  throw std::system_error(std::make_error_code(code), what);
+LOCKWARDEN_INLINE LockAnswer Acquire(LockState* state, LockKind kind, uint8_t bits, uint64_t site,
+                                     uint64_t cfa) {
+  return internal::Acquire<OwnLock>(&state->word, kind, bits, site, cfa, state->name);
 }
 
-// Where nothing can be recorded: the lock alone.
-bool OwnedBy(const LockState& state, uint32_t tid) {
-  // Relaxed: only this thread can have written its own tid.
-  const uint32_t owner = state.word.load(std::memory_order_relaxed) & ledger::kLockTidMask;
-  return owner == tid || ledger::WasThisTid(owner);
+LockAnswer AcquireUntil(LockState* state, LockKind kind, Deadline deadline, uint64_t site,
+                        uint64_t cfa) {
+  return internal::AcquireUntil<OwnLock>(&state->word, kind, deadline, site, cfa, state->name);
 }
 
-LockAnswer LockUnrecorded(LockState* state, uint8_t mode_bits) {
-  const uint32_t tid = ledger::ThisTid();
-  if (OwnedBy(*state, tid)) return LockAnswer::kOwned;
-  if ((mode_bits & ledger::kTry) != 0) {
-    return ledger::FutexTryLock(&state->word, tid) ? LockAnswer::kDone : LockAnswer::kBusy;
-  }
-  ledger::FutexLock(&state->word, tid);
-  return LockAnswer::kDone;
-}
-
-LockAnswer UnlockUnrecorded(LockState* state, bool last) {
-  if (!OwnedBy(*state, ledger::ThisTid())) return LockAnswer::kNotOwned;
-  if (last) ledger::FutexUnlock(&state->word);
-  return LockAnswer::kDone;
-}
-
-LOCKWARDEN_INLINE LockAnswer Acquire(LockState* state, LockKind kind, uint8_t mode_bits,
-                                     uint64_t site, uint64_t cfa) {
-  const LockAnswer answer =
-      ledger::TheRecorder()->lock(&state->word, kind, mode_bits, site, cfa, state->name);
-  return answer == LockAnswer::kNotRecorded ? LockUnrecorded(state, mode_bits) : answer;
-}
-
-LOCKWARDEN_INLINE LockAnswer Release(LockState* state, bool last, uint64_t cfa) {
-  const LockAnswer answer = ledger::TheRecorder()->unlock(&state->word, last, cfa);
-  return answer == LockAnswer::kNotRecorded ? UnlockUnrecorded(state, last) : answer;
+LOCKWARDEN_INLINE LockAnswer Release(LockState* state, LockKind kind, uint32_t extra,
+                                     uint64_t cfa) {
+  return internal::Release<OwnLock>(&state->word, kind, extra, cfa);
 }
 
 void EndLife(LockState* state, uint64_t cfa) { ledger::TheRecorder()->end_life(state, cfa); }
+
+void Deepen(std::atomic<uint32_t>& depth) {
+  depth.store(depth.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own
+}
 
 }  // namespace
 
@@ -84,8 +63,14 @@ bool Lock::try_lock() {
          LockAnswer::kDone;
 }
 
+bool Lock::TryLock(Deadline deadline) {
+  return AcquireUntil(&state_, LockKind::kLock, deadline, LOCKWARDEN_SITE, LOCKWARDEN_CFA) ==
+         LockAnswer::kDone;
+}
+
 void Lock::unlock() {
-  if (__builtin_expect(Release(&state_, /*last=*/true, LOCKWARDEN_CFA) != LockAnswer::kDone, 0)) {
+  if (__builtin_expect(Release(&state_, LockKind::kLock, 0, LOCKWARDEN_CFA) != LockAnswer::kDone,
+                       0)) {
     Throw(std::errc::operation_not_permitted, "lockwarden::Lock unlocked by another thread");
   }
 }
@@ -95,21 +80,29 @@ RLock::~RLock() { EndLife(&state_, LOCKWARDEN_CFA); }
 void RLock::lock() {
   if (Acquire(&state_, LockKind::kRLock, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA) ==
       LockAnswer::kOwned) {
-    depth_.store(depth_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own
+    Deepen(depth_);
   }
 }
 
 bool RLock::try_lock() {
   const LockAnswer answer =
       Acquire(&state_, LockKind::kRLock, ledger::kTry, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  if (answer == LockAnswer::kOwned) depth_.store(depth_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own
+  if (answer == LockAnswer::kOwned) Deepen(depth_);
+  return answer != LockAnswer::kBusy;
+}
+
+bool RLock::TryLock(Deadline deadline) {
+  const LockAnswer answer =
+      AcquireUntil(&state_, LockKind::kRLock, deadline, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  if (answer == LockAnswer::kOwned) Deepen(depth_);
   return answer != LockAnswer::kBusy;
 }
 
 void RLock::unlock() {
   // Relaxed: the owner's own; anybody else is refused whatever stands there.
   const bool last = depth_.load(std::memory_order_relaxed) == 0;
-  if (Release(&state_, last, LOCKWARDEN_CFA) != LockAnswer::kDone) {
+  if (Release(&state_, LockKind::kRLock, last ? 0 : ledger::kKeepsLock, LOCKWARDEN_CFA) !=
+      LockAnswer::kDone) {
     Throw(std::errc::operation_not_permitted, "lockwarden::RLock unlocked by another thread");
   }
   if (!last) depth_.store(depth_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);  // own

@@ -9,30 +9,45 @@
 #include <atomic>
 #include <cstdint>
 
+#include "runtime/futex_wait.h"
 #include "runtime/lock_ref.h"
 
 namespace lockwarden::ledger {
 
-// One acquire in progress; lives on the acquiring thread's stack between begin and end.
 enum class LockAnswer : uint32_t {
   kDone = 0,
-  kBusy = 1,         // a try: held by another thread
+  kBusy = 1,         // a try: held by another thread; or the time is up
   kOwned = 2,        // by the caller already: one level more, or nothing, as the kind has it
   kNotOwned = 3,     // not by the caller: nothing was released
   kNotRecorded = 4,  // and nothing was done: the caller does it itself
 };
 
+// Which of our own formats, and how: LockKind, and above it Mode and ModeBits.
+constexpr uint32_t How(LockKind kind, uint8_t mode_and_bits) {
+  return static_cast<uint32_t>(kind) | uint32_t{mode_and_bits} << 8;
+}
+constexpr uint32_t How(LockKind kind, Mode mode, uint8_t bits = 0) {
+  return How(kind, static_cast<uint8_t>(static_cast<uint8_t>(mode) | bits));
+}
+constexpr LockKind KindOfHow(uint32_t how) { return static_cast<LockKind>(how & 0xff); }
+constexpr Mode ModeOfHow(uint32_t how) { return static_cast<Mode>(how >> 8 & kModeMask); }
+constexpr uint8_t BitsOfHow(uint32_t how) {
+  return static_cast<uint8_t>(how >> 8 & ~uint32_t{kModeMask});
+}
+// A release of one level only: the lock stays held.
+inline constexpr uint32_t kKeepsLock = 1u << 16;
+
 struct RecorderApi {
   static constexpr uint32_t kVersion = 1;
   uint32_t version;
   uint32_t reserved;
-  // Takes a lock of our own format (lock_word.h, at `word`), and records it. mode_bits: 0 or
-  // kTry. `name` may be null; it is copied once. `cfa` and `site` are those of the type's
-  // member function.
-  LockAnswer (*lock)(std::atomic<uint32_t>* word, LockKind kind, uint8_t mode_bits, uint64_t site,
-                     uint64_t cfa, const char* name);
-  // Gives it back; `last`: the lock itself, not only one level of it.
-  LockAnswer (*unlock)(std::atomic<uint32_t>* word, bool last, uint64_t cfa);
+  // Takes a lock of our own format at `lock`, and records it. `how` has kTry, or kTimed and a
+  // limit, or neither. `name` may be null; it is copied once. `cfa` and `site` are those of the
+  // type's member function.
+  LockAnswer (*acquire)(void* lock, uint32_t how, uint64_t site, uint64_t cfa, const char* name,
+                        const TimeLimit* limit);
+  // Gives it back.
+  LockAnswer (*release)(void* lock, uint32_t how, uint64_t cfa);
   // The lock is being destroyed.
   void (*end_life)(const void* lock, uint64_t cfa);
 };

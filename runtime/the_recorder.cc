@@ -16,10 +16,10 @@ namespace {
 // Where no recorder can be used: the types do everything themselves.
 constexpr RecorderApi kNobody = {
     RecorderApi::kVersion, 0,
-    [](std::atomic<uint32_t>*, LockKind, uint8_t, uint64_t, uint64_t, const char*) {
+    [](void*, uint32_t, uint64_t, uint64_t, const char*, const TimeLimit*) {
       return LockAnswer::kNotRecorded;
     },
-    [](std::atomic<uint32_t>*, bool, uint64_t) { return LockAnswer::kNotRecorded; },
+    [](void*, uint32_t, uint64_t) { return LockAnswer::kNotRecorded; },
     [](const void*, uint64_t) {}};
 
 const RecorderApi* Find() {
@@ -60,14 +60,13 @@ std::atomic<uint32_t>* MapForkMark() {
   return mark;
 }
 
-uint32_t FindTid() {
+void FindTid() {
   std::atomic<uint32_t>* mark = MapForkMark();
   const uint32_t tid = static_cast<uint32_t>(RawSyscall(SYS_gettid));
   if (this_tid != 0 && this_tid != tid) tid_before_fork = this_tid;
   this_tid = tid;
   // Relaxed: in a new image only its one thread can be here; later it is written once more.
   if (mark != &always_zero) mark->store(1, std::memory_order_relaxed);
-  return tid;
 }
 
 }  // namespace
@@ -77,15 +76,13 @@ const RecorderApi* TheRecorder() {
   return recorder;
 }
 
-uint32_t ThisTid() {
+Self ThisSelf() {
   // Relaxed: written by this thread, or before it was created; zeroed only by a fork.
-  if (this_tid != 0 &&
-      fork_mark.load(std::memory_order_acquire)->load(std::memory_order_relaxed) != 0) {  // M2
-    return this_tid;
+  if (this_tid == 0 ||
+      fork_mark.load(std::memory_order_acquire)->load(std::memory_order_relaxed) == 0) {  // M2
+    FindTid();
   }
-  return FindTid();
+  return {this_tid, tid_before_fork};
 }
-
-bool WasThisTid(uint32_t tid) { return tid != 0 && tid == tid_before_fork; }
 
 }  // namespace lockwarden::ledger

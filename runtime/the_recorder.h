@@ -3,8 +3,7 @@
 // Written by: the first caller. Read by: the instrumented types, on every operation.
 #pragma once
 
-#include <cstdint>
-
+#include "runtime/own_lock.h"
 #include "runtime/recorder_api.h"
 
 namespace lockwarden::ledger {
@@ -13,10 +12,8 @@ namespace lockwarden::ledger {
 // locks (said once on standard error). Thread-safe.
 const RecorderApi* TheRecorder();
 
-// The kernel's id of the calling thread, right also in a forked child, however it was forked.
-uint32_t ThisTid();
-// Whether the calling thread had this id before it was forked: the word of a lock that it
-// holds since then names that. Ask after ThisTid().
-bool WasThisTid(uint32_t tid);
+// The calling thread, right also in a forked child, however it was forked: where nobody
+// records, and so nobody else knows.
+Self ThisSelf();
 
 }  // namespace lockwarden::ledger

@@ -4,6 +4,7 @@
 //   lockwarden::Lock lock;                      // constexpr: usable as a global
 //   lockwarden::Lock accounts("accounts");      // a name for reports
 //   std::scoped_lock guard(lock);
+//   std::unique_lock timed(lock, 100ms);
 //
 // Thread safety: all members may be called by any thread, except where they say so.
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstdint>
 
 #include "absl/base/thread_annotations.h"
+#include "lockwarden/deadline.h"
 
 namespace lockwarden {
 inline namespace v1 {
@@ -26,7 +28,7 @@ struct LockState {
 uint32_t AssignId(LockState* state);
 }  // namespace internal
 
-// Meets Lockable. Not recursive: a thread that locks it twice gets std::system_error with
+// Meets TimedLockable. Not recursive: a thread that locks it twice gets std::system_error with
 // resource_deadlock_would_occur instead of hanging.
 class ABSL_LOCKABLE Lock {
  public:
@@ -42,6 +44,18 @@ class ABSL_LOCKABLE Lock {
   void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION();
   // Never blocks; false if it is held, also by the calling thread.
   [[nodiscard]] bool try_lock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
+  // Blocks until the lock is held, at most that long or until then: false if the time is up, and
+  // at once if the calling thread holds it, since nobody else could release it.
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& duration)
+      ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
+    return TryLock(internal::FromNow(duration));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& time)
+      ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
+    return internal::Until(time, [this](internal::Deadline deadline) { return TryLock(deadline); });
+  }
   // The caller must hold it; else std::system_error with operation_not_permitted.
   void unlock() ABSL_UNLOCK_FUNCTION();
 
@@ -57,6 +71,8 @@ class ABSL_LOCKABLE Lock {
   }
 
  private:
+  bool TryLock(internal::Deadline deadline);
+
   internal::LockState state_;
 };
 static_assert(sizeof(Lock) <= 16);

@@ -1,5 +1,5 @@
 // RLock: a Lock that its owner may take again; it is free when every level was released.
-// Behaves as std::recursive_mutex.
+// Behaves as std::recursive_timed_mutex.
 //
 // Thread safety: all members may be called by any thread.
 #pragma once
@@ -25,6 +25,17 @@ class ABSL_LOCKABLE RLock {
   void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION();
   // Never blocks; true if the caller holds it now, perhaps once more.
   [[nodiscard]] bool try_lock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
+  // As try_lock, but waits at most that long, or until then.
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& duration)
+      ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
+    return TryLock(internal::FromNow(duration));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& time)
+      ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
+    return internal::Until(time, [this](internal::Deadline deadline) { return TryLock(deadline); });
+  }
   // Undoes one level. The caller must hold it; else std::system_error with
   // operation_not_permitted.
   void unlock() ABSL_UNLOCK_FUNCTION();
@@ -39,6 +50,8 @@ class ABSL_LOCKABLE RLock {
   }
 
  private:
+  bool TryLock(internal::Deadline deadline);
+
   internal::LockState state_;
   // Levels beyond the first. Written by the owner; others only see it where they are told
   // that they do not own the lock.

@@ -1,0 +1,76 @@
+// The way of every instrumented lock to the recorder, or, where there is none, past it.
+//
+// Called by: the types' members, which pass their caller's site and stack: LOCKWARDEN_SITE
+// and LOCKWARDEN_CFA. Must never: be included by a public header.
+#pragma once
+
+#include <system_error>
+
+#include "lockwarden/deadline.h"
+#include "runtime/recorder.h"
+#include "runtime/the_recorder.h"
+
+namespace lockwarden {
+inline namespace v1 {
+namespace internal {
+
+using ledger::How;
+using ledger::LockAnswer;
+using ledger::LockKind;
+using ledger::Mode;
+
+[[noreturn]] inline void Throw(std::errc code, const char* what) {
+  throw std::system_error(std::make_error_code(code), what);
+}
+
+inline ledger::TimeLimit LimitOf(Deadline deadline) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  return {deadline.ns / kSecond, deadline.ns % kSecond, deadline.realtime ? 1u : 0u};
+}
+
+// The lock alone. `Format`: see OwnLock.
+template <class Format>
+__attribute__((noinline)) LockAnswer AcquireUnrecorded(void* lock, uint8_t bits,
+                                                       const ledger::TimeLimit* limit) {
+  const ledger::Self self = ledger::ThisSelf();
+  if (Format::HeldBy(lock, self)) return LockAnswer::kOwned;
+  const bool taken =
+      (bits & ledger::kTry) != 0 ? Format::Try(lock, self) : Format::Take(lock, self, limit);
+  return taken ? LockAnswer::kDone : LockAnswer::kBusy;
+}
+
+// Every acquire of every lock comes through here.
+template <class Format>
+LOCKWARDEN_INLINE LockAnswer Acquire(void* lock, LockKind kind, uint8_t bits, uint64_t site,
+                                     uint64_t cfa, const char* name,
+                                     const ledger::TimeLimit* limit = nullptr) {
+  const LockAnswer answer = ledger::TheRecorder()->acquire(lock, How(kind, Format::mode, bits),
+                                                           site, cfa, name, limit);
+  return __builtin_expect(answer == LockAnswer::kNotRecorded, 0)
+             ? AcquireUnrecorded<Format>(lock, bits, limit)
+             : answer;
+}
+
+// With a deadline, which may be never.
+template <class Format>
+LockAnswer AcquireUntil(void* lock, LockKind kind, Deadline deadline, uint64_t site, uint64_t cfa,
+                        const char* name) {
+  if (deadline.ns == Deadline::kNever) return Acquire<Format>(lock, kind, 0, site, cfa, name);
+  const ledger::TimeLimit limit = LimitOf(deadline);
+  return Acquire<Format>(lock, kind, ledger::kTimed, site, cfa, name, &limit);
+}
+
+// `extra`: kKeepsLock or 0.
+template <class Format>
+LOCKWARDEN_INLINE LockAnswer Release(void* lock, LockKind kind, uint32_t extra, uint64_t cfa) {
+  const LockAnswer answer =
+      ledger::TheRecorder()->release(lock, How(kind, Format::mode) | extra, cfa);
+  if (__builtin_expect(answer != LockAnswer::kNotRecorded, 1)) return answer;
+  if (!Format::HeldBy(lock, ledger::ThisSelf())) return LockAnswer::kNotOwned;
+  if (extra == 0) Format::Release(lock);
+  return LockAnswer::kDone;
+}
+
+}  // namespace internal
+}  // namespace v1
+}  // namespace lockwarden
