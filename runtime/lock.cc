@@ -39,14 +39,14 @@ void Deepen(std::atomic<uint32_t>& depth) {
 
 }  // namespace
 
-uint32_t internal::AssignId(LockState* state) {
+uint32_t internal::AssignId(std::atomic<uint32_t>* id) {
   static constinit std::atomic<uint32_t> next{1};
   // Relaxed, all: the id is a number; nothing is published with it.
-  uint32_t id = state->id.load(std::memory_order_relaxed);
-  if (id != 0) return id;
+  uint32_t known = id->load(std::memory_order_relaxed);
+  if (known != 0) return known;
   const uint32_t fresh = next.fetch_add(1, std::memory_order_relaxed);
   // As above: the number alone.
-  return state->id.compare_exchange_strong(id, fresh, std::memory_order_relaxed) ? fresh : id;
+  return id->compare_exchange_strong(known, fresh, std::memory_order_relaxed) ? fresh : known;
 }
 
 Lock::~Lock() { EndLife(&state_, LOCKWARDEN_CFA); }

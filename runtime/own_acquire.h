@@ -33,6 +33,18 @@ void NameOnce(const void* object, const char* name);
 
 inline constexpr auto kZeroIsTaken = [](int rc) { return rc == 0; };
 
+// Whether it would wait for itself: it reads what it now asks for otherwise. (Who holds a Lock
+// stands in its word.)
+template <class Object>
+bool ReadsItself(ThreadRecord* record, const void* lock) {
+  if constexpr (Object::kind != LockKind::kSharedLock || Object::mode == Mode::kShared) {
+    return false;
+  } else {
+    const PackedRef life = FindLock(lock);
+    return life != 0 && FindHeld(record, IndexOf(life)) != nullptr;
+  }
+}
+
 // One level more of a lock that the thread holds, if it has levels.
 template <class Object, class WhichFrame>
 __attribute__((noinline)) LockAnswer AcquireAgain(Scope<WhichFrame> scope, void* lock,
@@ -62,7 +74,8 @@ LOCKWARDEN_INLINE LockAnswer AcquireIn(const Scope<WhichFrame>& scope, void* loc
                                        uint8_t mode_bits, uint64_t site, const char* name,
                                        const TimeLimit* limit) {
   const Self self = SelfOf(scope.record());
-  if (__builtin_expect(Object::LooksTaken(lock), 0) && Object::HeldBy(lock, self)) {
+  if (__builtin_expect(Object::MayBeOwn(lock), 0) &&
+      (Object::HeldBy(lock, self) || ReadsItself<Object>(scope.record(), lock))) {
     return AcquireAgain<Object>(scope, lock, mode_bits, site);
   }
   const bool unnamed = name != nullptr && LookUpLock(scope.record(), lock).cached == nullptr;
@@ -91,6 +104,40 @@ LOCKWARDEN_INLINE LockAnswer AcquireOwn(void* lock, uint8_t mode_bits, uint64_t 
         return AcquireIn<Object>(scope, l, bits, from, called, until);
       },
       lock, mode_bits, site, name, limit);
+}
+
+// What is not the newest hold, held more than once, held otherwise, or not held at all.
+template <class Object>
+__attribute__((noinline)) LockAnswer ReleaseInScope(void* lock, bool last, uint64_t cfa) {
+  const auto plain = [] { return LockAnswer::kNotRecorded; };
+  return InScope(cfa, plain, [=](const auto& scope) {
+    ThreadRecord* const record = scope.record();
+    if (!Object::MayRelease(lock, SelfOf(record))) return LockAnswer::kNotOwned;
+    if constexpr (Object::kind == LockKind::kSharedLock) {
+      const PackedRef life = FindLock(lock);
+      const HeldEntry* held = life == 0 ? nullptr : FindHeld(record, IndexOf(life));
+      // Relaxed: own record. Who is not named in the word may be somebody else.
+      if (held == nullptr && Object::mode == Mode::kShared) NoteHandOver(lock);
+      if (held != nullptr &&
+          ModeOf(held->lock.load(std::memory_order_relaxed)) != Object::mode) {  // as above
+        return LockAnswer::kNotOwned;
+      }
+    }
+    RecordRelease(scope, lock);
+    if (last) Object::Release(lock);
+    return LockAnswer::kDone;
+  });
+}
+
+template <class Object>
+LOCKWARDEN_INLINE LockAnswer ReleaseOwn(void* lock, bool last, uint64_t cfa) {
+  // Only a SharedLock may be held otherwise than it is released.
+  constexpr Mode kMode = Object::kind == LockKind::kSharedLock ? Object::mode : Mode::kNone;
+  if (last && CanRecordAtOnce() && ReleaseTop<kMode>(lock)) {
+    Object::Release(lock);
+    return LockAnswer::kDone;
+  }
+  return ReleaseInScope<Object>(lock, last, cfa);
 }
 
 }  // namespace lockwarden::ledger

@@ -1,10 +1,14 @@
 // OwnLock: what each of the library's own locks does by itself, whoever records it: the
 // recorder, inside a hook (own_acquire.h), or nobody.
 //
-//   HeldBy   the calling thread has it, as its word says
-//   Try      takes it if that needs no waiting
-//   Take     takes it; false: the time is up
-//   Release  gives it back; the object may be gone when it returns
+//   mode        how it is held
+//   LooksTaken  one would have to wait: a hint
+//   MayBeOwn    the calling thread may have it already: a hint that is never wrongly false
+//   HeldBy      it has, so that it must not ask again
+//   MayRelease  it has it in this mode, as far as the word can say that
+//   Try         takes it if that needs no waiting
+//   Take        takes it; false: the time is up
+//   Release     gives it back; the object may be gone when it returns
 //
 // Pure but for the lock's own memory. Must never: allocate, throw, or know of the ledger.
 #pragma once
@@ -35,9 +39,11 @@ struct OwnLock {
   static bool LooksTaken(const void* lock) {
     return static_cast<const Word*>(lock)->load(std::memory_order_relaxed) != kLockFree;
   }
+  static bool MayBeOwn(const void* lock) { return LooksTaken(lock); }
   static bool HeldBy(const void* lock, Self self) {
     return self.Is(static_cast<const Word*>(lock)->load(std::memory_order_relaxed));  // as above
   }
+  static bool MayRelease(const void* lock, Self self) { return HeldBy(lock, self); }
   static bool Try(void* lock, Self self) {
     return FutexTryLock(static_cast<Word*>(lock), self.tid);
   }

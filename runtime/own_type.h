@@ -66,7 +66,7 @@ LOCKWARDEN_INLINE LockAnswer Release(void* lock, LockKind kind, uint32_t extra, 
   const LockAnswer answer =
       ledger::TheRecorder()->release(lock, How(kind, Format::mode) | extra, cfa);
   if (__builtin_expect(answer != LockAnswer::kNotRecorded, 1)) return answer;
-  if (!Format::HeldBy(lock, ledger::ThisSelf())) return LockAnswer::kNotOwned;
+  if (!Format::MayRelease(lock, ledger::ThisSelf())) return LockAnswer::kNotOwned;
   if (extra == 0) Format::Release(lock);
   return LockAnswer::kDone;
 }

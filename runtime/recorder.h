@@ -304,6 +304,8 @@ LOCKWARDEN_INLINE void DecrementOwn(std::atomic<uint32_t>& own) {
 // Pops the lock if it is this thread's newest hold, held once, and no hook is in progress
 // (CanRecordAtOnce). That needs no frame: a handler that comes between has put back what it
 // took, or has taken out an older hold (it posts a semaphore), which moves this one down.
+// With a mode: only if it is held so.
+template <Mode kMode = Mode::kNone>
 LOCKWARDEN_INLINE bool ReleaseTop(const void* lock) {
   ThreadRecord* const record = this_thread.record;
   // Relaxed, all: own record; a lock record's address is written once.
@@ -316,6 +318,7 @@ LOCKWARDEN_INLINE bool ReleaseTop(const void* lock) {
                                reinterpret_cast<uint64_t>(lock) || depth != 0, 0)) {
     return false;
   }
+  if (kMode != Mode::kNone && __builtin_expect(ModeOf(ref) != kMode, 0)) return false;
   DecrementOwn(record->frame0.held_count);  // P7
   return true;
 }

@@ -3,6 +3,7 @@
 #include "runtime/recorder_api.h"
 
 #include "runtime/own_acquire.h"
+#include "runtime/shared_acquire.h"
 
 namespace lockwarden::ledger {
 namespace {
@@ -13,28 +14,16 @@ using RLockObject = OwnObject<OwnLock, LockKind::kRLock, kRecursive>;
 LockAnswer Acquire(void* lock, uint32_t how, uint64_t site, uint64_t cfa, const char* name,
                    const TimeLimit* limit) {
   const uint8_t bits = BitsOfHow(how);
-  return KindOfHow(how) == LockKind::kLock
-             ? AcquireOwn<LockObject>(lock, bits, site, cfa, name, limit)
-             : AcquireOwn<RLockObject>(lock, bits, site, cfa, name, limit);
-}
-
-// What is not the newest hold, held more than once, or not held at all.
-__attribute__((noinline)) LockAnswer ReleaseInScope(void* lock, uint32_t how, uint64_t cfa) {
-  const auto plain = [] { return LockAnswer::kNotRecorded; };
-  return InScope(cfa, plain, [=](const auto& scope) {
-    if (!OwnLock::HeldBy(lock, SelfOf(scope.record()))) return LockAnswer::kNotOwned;
-    RecordRelease(scope, lock);
-    if ((how & kKeepsLock) == 0) OwnLock::Release(lock);
-    return LockAnswer::kDone;
-  });
+  switch (KindOfHow(how)) {
+    case LockKind::kLock: return AcquireOwn<LockObject>(lock, bits, site, cfa, name, limit);
+    case LockKind::kRLock: return AcquireOwn<RLockObject>(lock, bits, site, cfa, name, limit);
+    default: return AcquireSharedLock(lock, how, site, cfa, name, limit);
+  }
 }
 
 LockAnswer Release(void* lock, uint32_t how, uint64_t cfa) {
-  if ((how & kKeepsLock) == 0 && CanRecordAtOnce() && ReleaseTop(lock)) {
-    OwnLock::Release(lock);
-    return LockAnswer::kDone;
-  }
-  return ReleaseInScope(lock, how, cfa);
+  if (KindOfHow(how) == LockKind::kSharedLock) return ReleaseSharedLock(lock, how, cfa);
+  return ReleaseOwn<LockObject>(lock, (how & kKeepsLock) == 0, cfa);
 }
 
 void EndLife(const void* lock, uint64_t cfa) {
@@ -45,7 +34,7 @@ void EndLife(const void* lock, uint64_t cfa) {
   });
 }
 
-constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, EndLife};
+constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, ConvertSharedLock, EndLife};
 
 }  // namespace
 

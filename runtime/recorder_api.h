@@ -48,6 +48,9 @@ struct RecorderApi {
                         const TimeLimit* limit);
   // Gives it back.
   LockAnswer (*release)(void* lock, uint32_t how, uint64_t cfa);
+  // From one mode of a SharedLock, which its word tells, to that of `how`.
+  LockAnswer (*convert)(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
+                        const TimeLimit* limit);
   // The lock is being destroyed.
   void (*end_life)(const void* lock, uint64_t cfa);
 };

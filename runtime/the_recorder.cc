@@ -20,6 +20,7 @@ constexpr RecorderApi kNobody = {
       return LockAnswer::kNotRecorded;
     },
     [](void*, uint32_t, uint64_t) { return LockAnswer::kNotRecorded; },
+    [](void*, uint32_t, uint64_t, uint64_t, const TimeLimit*) { return LockAnswer::kNotRecorded; },
     [](const void*, uint64_t) {}};
 
 const RecorderApi* Find() {

@@ -13,8 +13,8 @@ using ledger::LockKind;
 
 bool HasWordLayout(LockKind kind) {
   return kind == LockKind::kMutex || kind == LockKind::kRwLock || kind == LockKind::kLock ||
-         kind == LockKind::kRLock || kind == LockKind::kSemaphore || kind == LockKind::kSpin ||
-         kind == LockKind::kOnce || kind == LockKind::kGuard;
+         kind == LockKind::kRLock || kind == LockKind::kSharedLock ||
+         kind == LockKind::kSemaphore || kind == LockKind::kSpin || kind == LockKind::kOnce || kind == LockKind::kGuard;
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ bool IsWordOf(ledger::LockKind kind, uint64_t offset) {
     case ledger::LockKind::kRwLock:
       // __readers (a reader that gives way to a writer), __wrphase_futex, __writers_futex
       return offset == 0 || offset == 8 || offset == 12;
+    case ledger::LockKind::kSharedLock: return offset == 0 || offset == 4;  // seat, readers
     case ledger::LockKind::kCondition: return offset < 48;
     case ledger::LockKind::kBarrier: return offset == 0 || offset == 4;  // in, current round
     case ledger::LockKind::kGuard: return offset < 8;

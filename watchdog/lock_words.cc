@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "runtime/lock_word.h"
+
 namespace lockwarden {
 namespace {
 
@@ -92,6 +94,19 @@ LockWord ReadOwnLock(KernelView* kernel, const LockInfo& lock) {
   return word;
 }
 
+// lockwarden::SharedLock: {seat@0, readers@4}
+LockWord ReadSharedLock(KernelView* kernel, uint64_t address) {
+  const Words<8> words(kernel, address);
+  if (!words.read()) return Unreadable();
+  LockWord word;
+  word.owner = words.At(0) & kTidMask;
+  word.readers = words.At(4) & ledger::kReadersMask;
+  word.closed = (words.At(4) & ledger::kReadersClosed) != 0;
+  word.writer_waits = word.closed && word.readers != 0;
+  word.says = word.readers != 0 ? Says::kReaders : word.owner != 0 ? Says::kOwned : Says::kFree;
+  return word;
+}
+
 // One word that says whether it is taken, and by nobody in particular.
 LockWord ReadUnnamed(KernelView* kernel, const LockInfo& lock) {
   const Words<4> words(kernel, lock.address);
@@ -140,6 +155,7 @@ LockWord ReadLockWord(KernelView* kernel, const LockInfo& lock) {
     case ledger::LockKind::kSemaphore: return ReadSemaphore(kernel, lock.address);
     case ledger::LockKind::kLock:
     case ledger::LockKind::kRLock: return ReadOwnLock(kernel, lock);
+    case ledger::LockKind::kSharedLock: return ReadSharedLock(kernel, lock.address);
     case ledger::LockKind::kSpin:
     case ledger::LockKind::kOnce:
     case ledger::LockKind::kGuard: return ReadUnnamed(kernel, lock);

@@ -16,7 +16,11 @@ enum Level { kBlocks, kConflicts, kDistinct, kUngated };
 
 Mode ModeOfByte(uint8_t mode) { return static_cast<Mode>(mode & ledger::kModeMask); }
 
-bool Conflict(Mode a, Mode b) { return a != Mode::kShared || b != Mode::kShared; }
+// Whoever may upgrade reads beside readers, but not beside another one who may.
+bool Conflict(Mode a, Mode b) {
+  const auto reads = [](Mode mode) { return mode == Mode::kShared || mode == Mode::kUpgrade; };
+  return !reads(a) || !reads(b) || (a == Mode::kUpgrade && b == Mode::kUpgrade);
+}
 
 struct Hold {
   PackedRef lock;  // without mode

@@ -110,7 +110,9 @@ Confidence OrderWatch::Sureness(const PredictedCycle& cycle) {
   if (cycle.verdict.uncertain) return Confidence::kPossible;
   for (const EdgeInfo& edge : cycle.edges) {
     const LockInfo lock = reader_->Lock(edge.from);
-    const bool own = lock.kind == ledger::LockKind::kLock || lock.kind == ledger::LockKind::kRLock;
+    const bool own = lock.kind == ledger::LockKind::kLock ||
+                     lock.kind == ledger::LockKind::kRLock ||
+                     lock.kind == ledger::LockKind::kSharedLock;
     if (own || (lock.flags & ledger::kInitSeen) != 0 || IsStatic(lock.address)) continue;
     return Confidence::kPossible;
   }

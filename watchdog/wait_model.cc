@@ -239,13 +239,16 @@ class Builder {
     uint64_t read_holds = 0;
     if (const auto found = holders_.find(node.lock.key); found != holders_.end()) {
       for (const Holder& holder : found->second) {
-        if (holder.hold->mode == Mode::kExclusive) {
+        if (holder.hold->mode != Mode::kShared) {
           writers.push_back(holder);
         } else {
           readers.push_back(holder);
           read_holds += uint64_t{1} + holder.hold->depth;
         }
       }
+    }
+    if (node.lock.kind == LockKind::kSharedLock) {
+      return ResolveSharedLock(i, writers, readers, read_holds);
     }
     const bool recorded = !writers.empty() || (!readers.empty() && node.mode != Mode::kShared);
     if (asking() || !recorded) node.word = ReadLockWord(in_.kernel, node.lock);
@@ -263,6 +266,35 @@ class Builder {
         return WaitBehindReaders(i, readers, node.word.writer_preferred && node.word.writer_waits);
       default: return;  // free, or just taken: whatever the ledger says is not so now
     }
+  }
+
+  // Whoever writes, wants to write or may upgrade needs the seat; who has it and wants to write
+  // waits for the readers; a reader waits for who has it and has closed the lock.
+  void ResolveSharedLock(uint32_t i, const std::vector<Holder>& seats,
+                         const std::vector<Holder>& readers, uint64_t read_holds) {
+    ModelNode& node = Node(i);
+    node.word = ReadLockWord(in_.kernel, node.lock);
+    const LockWord& word = node.word;
+    if (word.owner == 0 || (!word.closed && node.mode == Mode::kShared)) return;
+    if (word.owner != node.tid) return WaitForSeat(i, seats);
+    if (node.mode != Mode::kExclusive || !word.writer_waits || read_holds > word.readers) return;
+    node.word_agrees = read_holds == word.readers;
+    WaitBehindReaders(i, readers, /*writers_first=*/true);
+  }
+
+  void WaitForSeat(uint32_t i, const std::vector<Holder>& seats) {
+    const auto writers = writers_.find(Node(i).lock.key);
+    if (seats.empty() && writers != writers_.end()) {
+      for (uint32_t writer : writers->second) {
+        if (Node(writer).tid != Node(i).word.owner) continue;
+        if (Node(writer).wait->timed) return;  // it may give up
+        Node(i).need = Need::kAll;
+        Node(i).on = {writer};
+        Node(i).behind_writer = true;
+        return;
+      }
+    }
+    WaitForNamedOwner(i, seats);
   }
 
   void WaitForOwner(uint32_t i, const std::vector<Holder>& owners) {

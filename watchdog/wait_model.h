@@ -13,6 +13,8 @@
 //   reader behind a writer                that writer
 //   reader behind readers                 one of the waiting writers, if writers go first
 //                                         and none of them has a time limit; else nothing
+//   SharedLock, its seat taken            who has the seat, holding it or waiting for readers
+//   SharedLock, by who has the seat       every reader that is known
 //   join                                  the joined thread
 //   condition, whose waiter already sits on its mutex    the mutex's holder
 //   condition, semaphore, barrier, anything else         anybody; a semaphore's holder is

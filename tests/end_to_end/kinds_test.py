@@ -1,4 +1,5 @@
-"""Every kind of thing that a thread can hold or wait for in memory: a program that really
+"""Every kind of thing that a thread can hold or wait for in memory, libc's, C++'s and the
+library's own: a program that really
 hangs in it is reported, with the right witnesses, and its healthy twin is not.
 """
 import subprocess
@@ -29,13 +30,19 @@ STUCK = {
     ("stuck_cxx", "barrier"): ("deadlock", "strong", {"futex"}),
     ("stuck_cxx", "future"): ("deadlock", "strong", {"futex"}),
     ("stuck_cxx", "atomic"): ("deadlock", "strong", {"futex"}),
+    # The library's own types.
+    ("stuck_types", "lock"): ("deadlock", "proven", {"lock"}),
+    ("stuck_types", "rlock"): ("deadlock", "proven", {"rlock"}),
+    ("stuck_types", "shared_lock"): ("deadlock", "proven", {"shared_lock"}),
+    ("stuck_types", "read_again"): ("deadlock", "proven", {"shared_lock"}),
+    ("stuck_types", "upgrade"): ("deadlock", "proven", {"shared_lock", "lock"}),
     # C++ that only a plugin of a C program brings along.
     ("plugin_host", "guard_mutex"): ("deadlock", "strong", {"static_guard", "mutex"}),
     ("plugin_host", "call_once"): ("deadlock", "strong", {"once", "mutex"}),
     ("plugin_host", "latch"): ("deadlock", "strong", {"futex"}),
 }
 # Healthy in what they do, but for the order of locks, which the test profile predicts from.
-PREDICTED = {"spin", "spin_mutex", "mtx"}
+PREDICTED = {"spin", "spin_mutex", "mtx", "lock", "rlock", "shared_lock", "upgrade"}
 
 
 def command(name, kind):

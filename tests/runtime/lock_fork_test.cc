@@ -1,4 +1,4 @@
-// Lock and RLock across fork: the child's only thread is the one that held them, though the
+// Every lock across fork: the child's only thread is the one that held them, though the
 // kernel calls it by another id.
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -35,7 +35,7 @@ template <class L>
 
 template <class T>
 class LockForkTest : public testing::Test {};
-using Types = testing::Types<Lock, RLock>;
+using Types = testing::Types<Lock, RLock, SharedLock>;
 TYPED_TEST_SUITE(LockForkTest, Types);
 
 TYPED_TEST(LockForkTest, WhatTheForkingThreadHeldItsChildMayRelease) {

@@ -1,4 +1,4 @@
-// Lock and RLock: what std::mutex and std::recursive_mutex promise, and what these add.
+// Every lock: what std's promise of an exclusive lock, and what these add.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -15,10 +15,11 @@ namespace {
 
 constinit Lock global_lock("global");
 constinit RLock global_rlock;
+constinit SharedLock global_shared_lock("shared");
 
 template <class T>
 class LockTypesTest : public testing::Test {};
-using Types = testing::Types<Lock, RLock>;
+using Types = testing::Types<Lock, RLock, SharedLock>;
 TYPED_TEST_SUITE(LockTypesTest, Types);
 
 template <class L>
@@ -139,19 +140,24 @@ TYPED_TEST(LockTypesTest, ThreadsThatCountUnderItLoseNothing) {
 }
 
 TEST(LockTest, AGlobalIsReadyBeforeMain) {
-  std::scoped_lock guard(global_lock, global_rlock);
+  std::scoped_lock guard(global_lock, global_rlock, global_shared_lock);
   EXPECT_STREQ(global_lock.name(), "global");
 }
 
-TEST(LockTest, ATryByTheOwnerIsRefused) {
-  Lock lock;
+template <class T>
+class PlainLockTest : public testing::Test {};
+using PlainTypes = testing::Types<Lock, SharedLock>;
+TYPED_TEST_SUITE(PlainLockTest, PlainTypes);
+
+TYPED_TEST(PlainLockTest, ATryByTheOwnerIsRefused) {
+  TypeParam lock;
   lock.lock();
   EXPECT_FALSE(lock.try_lock());
   lock.unlock();
 }
 
-TEST(LockTest, ASecondLockByTheOwnerThrowsInsteadOfHanging) {
-  Lock lock;
+TYPED_TEST(PlainLockTest, ASecondLockByTheOwnerThrowsInsteadOfHanging) {
+  TypeParam lock;
   lock.lock();
   EXPECT_EQ(CodeOf([&] { lock.lock(); }), std::errc::resource_deadlock_would_occur);
   EXPECT_TRUE(lock.locked());

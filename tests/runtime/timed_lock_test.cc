@@ -28,12 +28,41 @@ struct HandClock {
   static time_point now() { return time_point(duration(++looks)); }
 };
 
+// The other two modes of a SharedLock, with an exclusive one's names. Whoever keeps them out holds
+// the whole of it, which lies at the same address.
+struct Reading {
+  SharedLock whole;
+  void unlock() { whole.unlock_shared(); }
+  bool locked() const { return whole.locked(); }
+  auto try_lock_for(auto duration) { return whole.try_lock_shared_for(duration); }
+  auto try_lock_until(auto time) { return whole.try_lock_shared_until(time); }
+  void lock() { whole.lock_shared(); }
+  bool try_lock() { return whole.try_lock_shared(); }
+};
+struct MayUpgrade {
+  SharedLock whole;
+  void unlock() { whole.unlock_upgrade(); }
+  bool locked() const { return whole.locked(); }
+  auto try_lock_for(auto duration) { return whole.try_lock_upgrade_for(duration); }
+  auto try_lock_until(auto time) { return whole.try_lock_upgrade_until(time); }
+  void lock() { whole.lock_upgrade(); }
+  bool try_lock() { return whole.try_lock_upgrade(); }
+};
+template <class L>
+auto& Whole(L& lock) {
+  if constexpr (requires { lock.whole; }) {
+    return lock.whole;
+  } else {
+    return lock;
+  }
+}
+
 // Holds it in a thread of its own, until it goes.
 template <class L>
 class HeldElsewhere {
  public:
   explicit HeldElsewhere(L& lock) : thread_([this, &lock] {
-      std::unique_lock hold(lock);
+      std::unique_lock hold(Whole(lock));
       held_ = true;
       held_.notify_one();
       release_.wait(false);
@@ -58,20 +87,20 @@ class TimedLockTest : public testing::Test {
   // for it, and then the lock is released.
   template <class Wait>
   int LimitsOf(Wait wait) {
-    lock_.lock();
+    Whole(lock_).lock();
     std::thread other([&] {
       EXPECT_TRUE(wait());
       lock_.unlock();
     });
     AwaitWaiters(&lock_, 1);
     const int timed = WaitersOf(&lock_).timed;
-    lock_.unlock();
+    Whole(lock_).unlock();
     other.join();
     return timed;
   }
   T lock_;
 };
-using Types = testing::Types<Lock, RLock>;
+using Types = testing::Types<Lock, RLock, SharedLock, Reading, MayUpgrade>;
 TYPED_TEST_SUITE(TimedLockTest, Types);
 
 TYPED_TEST(TimedLockTest, WhatIsFreeIsTakenWhateverTheTime) {

@@ -25,7 +25,8 @@ struct LockState {
   std::atomic<uint32_t> id{0};    // assigned on first use, ascending
   const char* name = nullptr;     // not owned: a literal, or outlives the lock
 };
-uint32_t AssignId(LockState* state);
+// Unique in the process, ascending; assigned on first use.
+uint32_t AssignId(std::atomic<uint32_t>* id);
 }  // namespace internal
 
 // Meets TimedLockable. Not recursive: a thread that locks it twice gets std::system_error with
@@ -64,7 +65,7 @@ class ABSL_LOCKABLE Lock {
     return state_.word.load(std::memory_order_relaxed) != 0;  // a snapshot: pairs with nothing
   }
   // Unique in the process and ascending; assigned on first use. acquire() sorts by it.
-  [[nodiscard]] uint64_t id() { return internal::AssignId(&state_); }
+  [[nodiscard]] uint64_t id() { return internal::AssignId(&state_.id); }
   // As given, or "".
   [[nodiscard]] const char* name() const noexcept {
     return state_.name == nullptr ? "" : state_.name;

@@ -4,3 +4,4 @@
 #include "lockwarden/acquire.h"  // IWYU pragma: export
 #include "lockwarden/lock.h"     // IWYU pragma: export
 #include "lockwarden/rlock.h"    // IWYU pragma: export
+#include "lockwarden/shared_lock.h"  // IWYU pragma: export

@@ -44,7 +44,7 @@ class ABSL_LOCKABLE RLock {
   [[nodiscard]] bool locked() const noexcept {
     return state_.word.load(std::memory_order_relaxed) != 0;  // a snapshot: pairs with nothing
   }
-  [[nodiscard]] uint64_t id() { return internal::AssignId(&state_); }  // as for Lock
+  [[nodiscard]] uint64_t id() { return internal::AssignId(&state_.id); }  // as for Lock
   [[nodiscard]] const char* name() const noexcept {
     return state_.name == nullptr ? "" : state_.name;
   }
