@@ -108,5 +108,17 @@ void RLock::unlock() {
   if (!last) depth_.store(depth_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);  // own
 }
 
+// A release of the lock alone would leave its further levels in the held list.
+uint32_t RLock::ReleaseLevels() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  // Relaxed: the owner's own; anybody else is refused by the first unlock.
+  const uint32_t levels = depth_.load(std::memory_order_relaxed) + 1;
+  for (uint32_t i = 0; i < levels; ++i) unlock();
+  return levels;
+}
+
+void RLock::RestoreLevels(uint32_t levels) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  for (uint32_t i = 0; i < levels; ++i) lock();
+}
+
 }  // namespace v1
 }  // namespace lockwarden

@@ -71,6 +71,16 @@ LOCKWARDEN_INLINE LockAnswer Release(void* lock, LockKind kind, uint32_t extra, 
   return LockAnswer::kDone;
 }
 
+// Every sleep of the types that are not locks comes through here. False: the time is up.
+inline bool Sleep(ledger::WaitRequest request, LockKind kind, Mode mode, Deadline deadline) {
+  const ledger::TimeLimit limit = LimitOf(deadline);
+  if (deadline.ns != Deadline::kNever) request.limit = &limit;
+  request.how = How(kind, mode, request.limit == nullptr ? 0 : ledger::kTimed);
+  const LockAnswer answer = ledger::TheRecorder()->wait(&request);
+  if (answer != LockAnswer::kNotRecorded) return answer == LockAnswer::kDone;
+  return ledger::FutexWait(request.word, request.expected, request.limit);
+}
+
 }  // namespace internal
 }  // namespace v1
 }  // namespace lockwarden

@@ -3,6 +3,7 @@
 #include "runtime/recorder_api.h"
 
 #include "runtime/own_acquire.h"
+#include "runtime/own_wait.h"
 #include "runtime/shared_acquire.h"
 
 namespace lockwarden::ledger {
@@ -34,7 +35,8 @@ void EndLife(const void* lock, uint64_t cfa) {
   });
 }
 
-constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, ConvertSharedLock, EndLife};
+constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, ConvertSharedLock,
+                              WaitOwn, EndLife};
 
 }  // namespace
 

@@ -37,6 +37,18 @@ constexpr uint8_t BitsOfHow(uint32_t how) {
 // A release of one level only: the lock stays held.
 inline constexpr uint32_t kKeepsLock = 1u << 16;
 
+// A sleep that another thread ends by changing a word: what for, on what, and until when.
+struct WaitRequest {
+  const void* object = nullptr;  // whose wait it is
+  const void* word = nullptr;    // 32 bits, in the object or not far behind it
+  uint32_t expected = 0;         // in the word, while one has to wait
+  uint32_t how = 0;
+  const TimeLimit* limit = nullptr;  // with kTimed
+  const void* lock = nullptr;        // kSignal: what was released for the wait
+  const char* name = nullptr;        // may be null
+  uint64_t site = 0, cfa = 0;
+};
+
 struct RecorderApi {
   static constexpr uint32_t kVersion = 1;
   uint32_t version;
@@ -51,6 +63,8 @@ struct RecorderApi {
   // From one mode of a SharedLock, which its word tells, to that of `how`.
   LockAnswer (*convert)(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
                         const TimeLimit* limit);
+  // Sleeps, once, and records it: kBusy if the time is up, else kDone, perhaps for no reason.
+  LockAnswer (*wait)(const WaitRequest* request);
   // The lock is being destroyed.
   void (*end_life)(const void* lock, uint64_t cfa);
 };

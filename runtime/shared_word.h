@@ -8,8 +8,8 @@
 //   shared        one of the count; comes in while it is not closed
 //
 // So there is one upgrader at a time, and a writer waits for the readers of before, not for
-// those that come after it: it cannot starve. When it leaves, those that wait are let in
-// before the next writer is woken.
+// those that come after it: it cannot starve. When it leaves, readers are woken first and then
+// the next writer; a stream of writers that never sleep may overtake them.
 //
 //   S1 seat taken               CAS acquire        pairs with S2 and S4 of all before
 //   S2 seat or closed given up  RMW release

@@ -36,6 +36,8 @@ STUCK = {
     ("stuck_types", "shared_lock"): ("deadlock", "proven", {"shared_lock"}),
     ("stuck_types", "read_again"): ("deadlock", "proven", {"shared_lock"}),
     ("stuck_types", "upgrade"): ("deadlock", "proven", {"shared_lock", "lock"}),
+    ("stuck_types", "lost_signal"): ("deadlock", "strong", {"condition"}),
+    ("stuck_types", "outer_lock"): ("deadlock", "strong", {"condition", "rlock"}),
     # C++ that only a plugin of a C program brings along.
     ("plugin_host", "guard_mutex"): ("deadlock", "strong", {"static_guard", "mutex"}),
     ("plugin_host", "call_once"): ("deadlock", "strong", {"once", "mutex"}),

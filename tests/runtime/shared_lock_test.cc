@@ -172,20 +172,24 @@ TEST(SharedLockTest, WhoWaitsBehindAWriterIsLetInWhenItLeaves) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] {
-      std::shared_lock read(lock);
+      const std::shared_lock read(lock);
       ++in;
-      in.notify_all();
-      for (int now = in; now < 3; now = in) in.wait(now);  // all three at once
     });
   }
   threads.emplace_back([&] {
-    lock.lock();
-    EXPECT_TRUE(in == 0 || in == 3);
-    lock.unlock();
+    const std::unique_lock write(lock);
+    ++in;
   });
-  AwaitWaiters(&lock, 4);
+  threads.emplace_back([&] {
+    lock.lock_upgrade();
+    ++in;
+    lock.unlock_upgrade();
+  });
+  AwaitWaiters(&lock, 5);
+  EXPECT_EQ(in, 0);
   lock.unlock();
   for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(in, 5);
 }
 
 TEST(SharedLockTest, WhoHoldsItMayNotAskForMore) {

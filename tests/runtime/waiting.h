@@ -18,6 +18,7 @@ struct Waiters {
 };
 
 inline Waiters WaitersOf(const void* object) {
+  if (ledger::TheGate()->epoch == 0) return {};  // no thread has come so far
   const ledger::Ledger book = ledger::TheLedger();
   const auto* threads = book.Table<ledger::ThreadRecord>(ledger::kThreads);
   const auto* locks = book.Table<ledger::LockRecord>(ledger::kLocks);

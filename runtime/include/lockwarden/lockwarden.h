@@ -1,7 +1,8 @@
 // Everything a C++ program needs of Lockwarden.
 #pragma once
 
-#include "lockwarden/acquire.h"  // IWYU pragma: export
-#include "lockwarden/lock.h"     // IWYU pragma: export
-#include "lockwarden/rlock.h"    // IWYU pragma: export
+#include "lockwarden/acquire.h"      // IWYU pragma: export
+#include "lockwarden/condition.h"    // IWYU pragma: export
+#include "lockwarden/lock.h"         // IWYU pragma: export
+#include "lockwarden/rlock.h"        // IWYU pragma: export
 #include "lockwarden/shared_lock.h"  // IWYU pragma: export

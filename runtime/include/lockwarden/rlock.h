@@ -12,6 +12,10 @@
 namespace lockwarden {
 inline namespace v1 {
 
+namespace internal {
+struct ConditionAccess;
+}
+
 class ABSL_LOCKABLE RLock {
  public:
   constexpr RLock() noexcept = default;
@@ -50,6 +54,10 @@ class ABSL_LOCKABLE RLock {
   }
 
  private:
+  friend struct internal::ConditionAccess;
+  // All levels at once, and as many again. The caller holds it; see unlock().
+  uint32_t ReleaseLevels();
+  void RestoreLevels(uint32_t levels);
   bool TryLock(internal::Deadline deadline);
 
   internal::LockState state_;

@@ -75,6 +75,45 @@ void Upgrade() {
       });
 }
 
+// The signal came while nobody waited.
+void LostSignal() {
+  static lockwarden::Lock lock;
+  static lockwarden::Condition ready("ready");
+  ready.notify_one();
+  std::thread one([] {
+    std::unique_lock hold(lock);
+    if (healthy) {
+      static_cast<void>(ready.wait_for(hold, std::chrono::milliseconds(1)));
+    } else {
+      ready.wait(hold);
+    }
+  });
+  one.join();
+}
+
+// Waits on a condition with a lock held that the thread which would signal needs first.
+void OuterLock() {
+  static lockwarden::RLock outer("outer");
+  static lockwarden::Lock inner;
+  static lockwarden::Condition ready("ready");
+  static bool set = false;
+  std::thread one([] {
+    std::unique_lock hold_outer(outer, std::defer_lock);
+    if (!healthy) hold_outer.lock();
+    std::unique_lock hold(inner);
+    ++arrived;
+    ready.wait(hold, [] { return set; });
+  });
+  while (arrived < 1) std::this_thread::yield();
+  std::thread two([] {
+    const std::scoped_lock hold(outer, inner);
+    set = true;
+    ready.notify_all();
+  });
+  one.join();
+  two.join();
+}
+
 const struct {
   const char* kind;
   void (*run)();
@@ -82,7 +121,9 @@ const struct {
               {"rlock", Crosswise<lockwarden::RLock>},
               {"shared_lock", Crosswise<lockwarden::SharedLock>},
               {"read_again", ReadAgain},
-              {"upgrade", Upgrade}};
+              {"upgrade", Upgrade},
+              {"lost_signal", LostSignal},
+              {"outer_lock", OuterLock}};
 
 }  // namespace
 
