@@ -5,6 +5,7 @@
 #include "runtime/own_acquire.h"
 #include "runtime/own_wait.h"
 #include "runtime/shared_acquire.h"
+#include "runtime/unit_acquire.h"
 
 namespace lockwarden::ledger {
 namespace {
@@ -18,6 +19,7 @@ LockAnswer Acquire(void* lock, uint32_t how, uint64_t site, uint64_t cfa, const 
   switch (KindOfHow(how)) {
     case LockKind::kLock: return AcquireOwn<LockObject>(lock, bits, site, cfa, name, limit);
     case LockKind::kRLock: return AcquireOwn<RLockObject>(lock, bits, site, cfa, name, limit);
+    case LockKind::kSemaphore: return AcquireUnit(lock, how, site, cfa, name, limit);
     default: return AcquireSharedLock(lock, how, site, cfa, name, limit);
   }
 }
@@ -36,7 +38,7 @@ void EndLife(const void* lock, uint64_t cfa) {
 }
 
 constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, ConvertSharedLock,
-                              WaitOwn, EndLife};
+                              NoteUnits, WaitOwn, EndLife};
 
 }  // namespace
 

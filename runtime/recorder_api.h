@@ -63,6 +63,8 @@ struct RecorderApi {
   // From one mode of a SharedLock, which its word tells, to that of `how`.
   LockAnswer (*convert)(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
                         const TimeLimit* limit);
+  // Units of a Semaphore are about to be given: those that the thread holds are not its own now.
+  void (*note_units)(const void* semaphore, uint32_t units, uint64_t site, uint64_t cfa);
   // Sleeps, once, and records it: kBusy if the time is up, else kDone, perhaps for no reason.
   LockAnswer (*wait)(const WaitRequest* request);
   // The lock is being destroyed.

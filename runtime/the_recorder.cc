@@ -21,6 +21,7 @@ constexpr RecorderApi kNobody = {
     },
     [](void*, uint32_t, uint64_t) { return LockAnswer::kNotRecorded; },
     [](void*, uint32_t, uint64_t, uint64_t, const TimeLimit*) { return LockAnswer::kNotRecorded; },
+    [](const void*, uint32_t, uint64_t, uint64_t) {},
     [](const WaitRequest*) { return LockAnswer::kNotRecorded; },
     [](const void*, uint64_t) {}};
 

@@ -38,6 +38,9 @@ STUCK = {
     ("stuck_types", "upgrade"): ("deadlock", "proven", {"shared_lock", "lock"}),
     ("stuck_types", "lost_signal"): ("deadlock", "strong", {"condition"}),
     ("stuck_types", "outer_lock"): ("deadlock", "strong", {"condition", "rlock"}),
+    ("stuck_types", "semaphores"): ("deadlock", "strong", {"semaphore"}),
+    ("stuck_types", "event"): ("deadlock", "strong", {"event"}),
+    ("stuck_types", "barrier"): ("deadlock", "strong", {"barrier"}),
     # C++ that only a plugin of a C program brings along.
     ("plugin_host", "guard_mutex"): ("deadlock", "strong", {"static_guard", "mutex"}),
     ("plugin_host", "call_once"): ("deadlock", "strong", {"once", "mutex"}),

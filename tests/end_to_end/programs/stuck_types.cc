@@ -114,6 +114,35 @@ void OuterLock() {
   two.join();
 }
 
+// Used as locks are, in opposite orders.
+void Semaphores() {
+  static lockwarden::Semaphore a(1, "a");
+  static lockwarden::BoundedSemaphore b(1, "b");
+  const auto take = [](lockwarden::Semaphore& first, lockwarden::Semaphore& second) {
+    first.acquire();
+    Meet();
+    second.acquire();
+    second.release();
+    first.release();
+  };
+  Pair([=] { take(a, b); }, [=] { take(b, a); });
+}
+
+void Event() {
+  static lockwarden::Event stop("stop");
+  std::thread one([] { stop.wait(); });
+  if (healthy) stop.set();
+  one.join();
+}
+
+// One short.
+void Barrier() {
+  static lockwarden::Barrier step(healthy ? 2 : 3, {}, "step");
+  std::thread one([] { step.wait(); });
+  step.wait();
+  one.join();
+}
+
 const struct {
   const char* kind;
   void (*run)();
@@ -123,7 +152,10 @@ const struct {
               {"read_again", ReadAgain},
               {"upgrade", Upgrade},
               {"lost_signal", LostSignal},
-              {"outer_lock", OuterLock}};
+              {"outer_lock", OuterLock},
+              {"semaphores", Semaphores},
+              {"event", Event},
+              {"barrier", Barrier}};
 
 }  // namespace
 
