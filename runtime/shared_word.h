@@ -59,6 +59,7 @@ void UpgradeToShared(SharedWord* word);
 struct OwnSharedWord {
   static const SharedWord& At(const void* lock) { return *static_cast<const SharedWord*>(lock); }
   static SharedWord* At(void* lock) { return static_cast<SharedWord*>(lock); }
+  // Relaxed, as above.
   static uint64_t Look(const void* lock) { return At(lock).load(std::memory_order_relaxed); }
   // Whoever has the seat may not ask for more, in whatever mode: it would wait for itself.
   static bool HeldBy(const void* lock, Self self) { return self.Is(SeatOf(Look(lock))); }

@@ -20,3 +20,33 @@ void TryDeposit(int amount) {
 }
 
 void Both() { auto held = lockwarden::acquire(balance_lock, audit_lock); }
+
+lockwarden::SharedLock table_lock("table");
+lockwarden::Condition paid("paid");
+int table ABSL_GUARDED_BY(table_lock) = 0;
+
+int ReadTable() {
+  table_lock.lock_shared();
+  const int now = table;
+  table_lock.unlock_shared();
+  return now;
+}
+
+void WriteTable(int value) {
+  if (!table_lock.try_lock_for(std::chrono::seconds(1))) return;
+  table = value;
+  table_lock.unlock();
+}
+
+int ReadTableAndPerhapsMore() {
+  table_lock.lock_upgrade();
+  const int now = table;
+  table_lock.unlock_upgrade();
+  return now;
+}
+
+void WaitUntilPaid() {
+  balance_lock.lock();
+  while (balance == 0) paid.wait(balance_lock);
+  balance_lock.unlock();
+}
