@@ -19,6 +19,11 @@ namespace {
 constexpr uint64_t kRound = 0xffffffffu;
 constexpr uint64_t kOneWaiter = uint64_t{1} << 32;
 
+static_assert(static_cast<uint32_t>(internal::WaitKind::kCondition) ==
+              static_cast<uint32_t>(internal::LockKind::kCondition));
+static_assert(static_cast<uint32_t>(internal::WaitKind::kQueue) ==
+              static_cast<uint32_t>(internal::LockKind::kQueue));
+
 uint64_t NextRound(uint64_t word) { return (word + 1) & kRound; }
 
 }  // namespace
@@ -37,7 +42,8 @@ bool Condition::Sleep(uint32_t round, const void* lock, internal::Deadline deadl
                           .name = name_,
                           .site = LOCKWARDEN_SITE,
                           .cfa = LOCKWARDEN_CFA},
-                         internal::LockKind::kCondition, internal::Mode::kSignal, deadline);
+                         static_cast<internal::LockKind>(kind_), internal::Mode::kSignal,
+                         deadline);
 }
 
 void Condition::notify_one() noexcept {

@@ -41,6 +41,7 @@ STUCK = {
     ("stuck_types", "semaphores"): ("deadlock", "strong", {"semaphore"}),
     ("stuck_types", "event"): ("deadlock", "strong", {"event"}),
     ("stuck_types", "barrier"): ("deadlock", "strong", {"barrier"}),
+    ("stuck_types", "queue"): ("deadlock", "strong", {"queue"}),
     # C++ that only a plugin of a C program brings along.
     ("plugin_host", "guard_mutex"): ("deadlock", "strong", {"static_guard", "mutex"}),
     ("plugin_host", "call_once"): ("deadlock", "strong", {"once", "mutex"}),

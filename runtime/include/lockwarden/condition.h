@@ -27,6 +27,9 @@ namespace lockwarden {
 inline namespace v1 {
 namespace internal {
 
+// What a wait is for, as reports call it: ledger::LockKind.
+enum class WaitKind : uint32_t { kCondition = 5, kQueue = 15 };
+
 // What a wait does with the lock that it was given; the levels are those of an RLock, else 1.
 struct ConditionAccess {
   template <class L>
@@ -69,6 +72,9 @@ class Condition {
   constexpr Condition() noexcept = default;
   // `name` as for Lock.
   constexpr explicit Condition(const char* name) noexcept : name_(name) {}
+  // For the types that wait by one.
+  constexpr Condition(const char* name, internal::WaitKind kind) noexcept
+      : name_(name), kind_(kind) {}
   ~Condition();
   Condition(const Condition&) = delete;
   Condition& operator=(const Condition&) = delete;
@@ -112,6 +118,12 @@ class Condition {
     return true;
   }
 
+  // As wait_until, by a deadline that was made before. False: the time is up.
+  template <class L>
+  bool WaitUntil(L& lock, internal::Deadline deadline) {
+    return Wait(lock, deadline);
+  }
+
   // Wakes one of those that wait now, or all of them; remembers nothing if there are none. The lock
   // need not be held.
   void notify_one() noexcept;
@@ -139,6 +151,7 @@ class Condition {
   std::atomic<uint64_t> word_{0};
   const char* name_ = nullptr;
   std::atomic<uint32_t> id_{0};
+  internal::WaitKind kind_ = internal::WaitKind::kCondition;
 };
 
 }  // namespace v1

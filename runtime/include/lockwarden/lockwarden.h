@@ -6,6 +6,7 @@
 #include "lockwarden/condition.h"    // IWYU pragma: export
 #include "lockwarden/event.h"        // IWYU pragma: export
 #include "lockwarden/lock.h"         // IWYU pragma: export
+#include "lockwarden/queue.h"        // IWYU pragma: export
 #include "lockwarden/rlock.h"        // IWYU pragma: export
 #include "lockwarden/semaphore.h"    // IWYU pragma: export
 #include "lockwarden/shared_lock.h"  // IWYU pragma: export

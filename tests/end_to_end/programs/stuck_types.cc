@@ -143,6 +143,18 @@ void Barrier() {
   one.join();
 }
 
+// Each waits for what the other would send.
+void Queues() {
+  static lockwarden::Queue<int> requests(1, "requests"), answers(1, "answers");
+  std::thread one([] {
+    if (healthy) answers.push(1);
+    requests.pop();
+  });
+  answers.pop();
+  requests.push(1);
+  one.join();
+}
+
 const struct {
   const char* kind;
   void (*run)();
@@ -155,7 +167,8 @@ const struct {
               {"outer_lock", OuterLock},
               {"semaphores", Semaphores},
               {"event", Event},
-              {"barrier", Barrier}};
+              {"barrier", Barrier},
+              {"queue", Queues}};
 
 }  // namespace
 
