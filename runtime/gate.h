@@ -12,7 +12,7 @@
 //
 // A thread is registered with the present image exactly if its own `epoch` equals the
 // gate's. State chart (state): kNew -> kInitialising (CAS, by the one thread that will
-// initialise; others go on unrecorded meanwhile) -> kRecording | kSteppedAside.
+// initialise; others wait a moment for it) -> kRecording | kSteppedAside.
 #pragma once
 
 #include <atomic>

@@ -58,7 +58,7 @@ uint32_t FindOrAddRecord(const Ledger& ledger, uint64_t address) {
 bool BeginChange(LockRecord& lock, uint32_t seen) {
   return (seen & kLifeChanging) == 0 &&
          lock.generation.compare_exchange_strong(seen, seen | kLifeChanging,
-                                                 std::memory_order_acquire,
+                                                 std::memory_order_acquire,   // L0
                                                  std::memory_order_relaxed);  // value unused
 }
 

@@ -175,30 +175,43 @@ bool InitialiseProcess() {
   return recording;
 }
 
+namespace {
+
+// While another thread of this image makes the ledger. It waits for nobody, and takes a
+// fraction of a millisecond unless it is descheduled; to go on unrecorded instead might be to
+// sleep unrecorded for good. Bounded all the same.
+GateState StateOnceInitialised() {
+  constexpr int kMostYields = 100'000;
+  GateState state = GateState::kInitialising;
+  for (int i = 0; i < kMostYields && state == GateState::kInitialising; ++i) {
+    RawSyscall(SYS_sched_yield);
+    // Acquire: pairs with G3.
+    state = static_cast<GateState>(TheGate()->state.load(std::memory_order_acquire));
+  }
+  return state;
+}
+
+}  // namespace
+
 bool EnterSlow(uint64_t) {
   ThisThread& self = this_thread;
   if (self.in_runtime != 0) return false;
   // Acquire: pairs with G3.
-  const GateState state = static_cast<GateState>(TheGate()->state.load(std::memory_order_acquire));
-  switch (state) {
-    case GateState::kNew:
-      return InitialiseProcess() &&
-             self.epoch == TheGate()->epoch.load(std::memory_order_acquire);  // G2
-    case GateState::kRecording: {
-      self.in_runtime = 1;
-      const bool registered = RegisterThisThread();
-      self.in_runtime = 0;
-      // Relaxed: a statistic.
-      if (!registered) {
-        TheLedger().header().unrecorded_calls.fetch_add(1, std::memory_order_relaxed);
-      }
-      return registered;
+  GateState state = static_cast<GateState>(TheGate()->state.load(std::memory_order_acquire));
+  if (state == GateState::kNew) {
+    if (InitialiseProcess() && self.epoch == TheGate()->epoch.load(std::memory_order_acquire)) {  // G2
+      return true;
     }
-    case GateState::kInitialising:
-    case GateState::kSteppedAside:
-      return false;
+    state = static_cast<GateState>(TheGate()->state.load(std::memory_order_acquire));  // G3
   }
-  return false;
+  if (state == GateState::kInitialising) state = StateOnceInitialised();
+  if (state != GateState::kRecording) return false;
+  self.in_runtime = 1;
+  const bool registered = RegisterThisThread();
+  self.in_runtime = 0;
+  // Relaxed: a statistic.
+  if (!registered) TheLedger().header().unrecorded_calls.fetch_add(1, std::memory_order_relaxed);
+  return registered;
 }
 
 void CollectHolds(InheritedHolds* out) {

@@ -107,6 +107,7 @@ struct Progress {
   RawSyscall(SYS_readlinkat, AT_FDCWD, AsLong("/proc/self/exe"), AsLong(&nothing), 1);
   RawSyscall(SYS_getppid);
   RawSyscall(SYS_gettid);
+  RawSyscall(SYS_sched_yield);
   RawSyscall(SYS_sigaltstack, 0, 0);
   RawSyscall(SYS_tgkill, 0, 0, 0);  // refused: no such thread
   reached(Tried::kAll);

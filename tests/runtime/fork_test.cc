@@ -7,10 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
-#include <string>
 #include <functional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "runtime/process.h"
 #include "tests/runtime/fake_lock.h"
@@ -56,6 +58,32 @@ pid_t ForkAsTheHookDoes() {
   if (child == 0) InitialiseProcess();
   this_thread.inherited = nullptr;
   return child;
+}
+
+TEST(ForkTest, ThreadsThatComeWhileTheLedgerIsMadeAreRecordedToo) {
+  constexpr int kImages = 40, kThreads = 4;
+  for (int i = 0; i < kImages; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(30);
+      std::atomic<int> missing{kThreads}, unrecorded{0};
+      std::vector<std::thread> threads;
+      for (int t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&] {
+          FakeLock lock;
+          missing.fetch_sub(1);
+          while (missing.load() > 0) {
+          }
+          if (!Acquire(&lock)) ++unrecorded;
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      _exit(unrecorded);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0) << "child " << i;
+  }
 }
 
 TEST(ForkTest, TheChildHasALedgerOfItsOwnAndInheritsWhatItsThreadHeld) {
