@@ -41,13 +41,9 @@ int StartC11Thread(void* argument) {
 }  // namespace
 
 LOCKWARDEN_HOOK int mtx_lock(mtx_t* mutex) {
-  return InScope(
-      LOCKWARDEN_CFA, [](mtx_t* m, uint64_t) { return Real().mtx_lock(m); },
-      [](const auto& scope, mtx_t* m, uint64_t site) {
-        return ledger::Acquire<MutexObject>(
-            scope, m, site, [m] { return Real().mtx_lock(m); }, kAcquired);
-      },
-      mutex, LOCKWARDEN_SITE);
+  return ledger::AcquireHook<MutexObject>(
+      mutex, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [mutex] { return Real().mtx_lock(mutex); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int mtx_trylock(mtx_t* mutex) {

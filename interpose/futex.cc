@@ -166,13 +166,13 @@ bool CanBlock(long operation) {
 // says more than this one could.
 bool IsWaitOfAHook(long word) {
   const ledger::ThisThread& self = ledger::this_thread;
-  if (self.depth == 0 ||
+  if (self.Depth() == 0 ||
       self.epoch != ledger::TheGate()->epoch.load(std::memory_order_acquire)) {  // G2
     return false;
   }
   // Relaxed, both: own record; a lock record's address is written once.
   const ledger::PackedRef ref =
-      self.record->FrameAt(self.depth - 1).wait.wait.load(std::memory_order_relaxed);
+      self.record->FrameAt(self.Depth() - 1).wait.wait.load(std::memory_order_relaxed);
   return ref != 0 && ledger::ModeOf(ref) == Mode::kExclusive &&
          self.locks[ledger::IndexOf(ref)].address.load(std::memory_order_relaxed) ==  // as above
              static_cast<uint64_t>(word);

@@ -72,10 +72,10 @@ constinit GuardFunctions real = {
 // Another library's constructor was here before ours.
 void ResolveFirst() {
   ledger::ThisThread& self = ledger::this_thread;
-  const uint32_t before = self.in_runtime;
-  self.in_runtime = 1;  // as in ResolveReal
+  const bool before = self.InRuntime();
+  self.SetInRuntime(true);  // as in ResolveReal
   ResolveGuardsAtLoad();
-  self.in_runtime = before;
+  self.SetInRuntime(before);
 }
 
 // A static belongs to the thread that initialises it; release and abort end that.

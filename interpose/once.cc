@@ -88,7 +88,7 @@ LockwardenRunOnce:
 
 void (*LockwardenBeginOnce(const void** control))() {
   ledger::ThisThread& self = ledger::this_thread;
-  const uint32_t index = self.depth - 1;  // the hook that libc was called from
+  const uint32_t index = self.Depth() - 1;  // the hook that libc was called from
   ledger::Frame& frame = self.record->FrameAt(index);
   const ledger::WaitSlot& wait = frame.wait;
   // Relaxed, all: own record.
@@ -99,7 +99,7 @@ void (*LockwardenBeginOnce(const void** control))() {
   *control = reinterpret_cast<const void*>(wait.object.load(std::memory_order_relaxed));  // too
   ledger::EndWait(self.record, frame, /*acquired=*/true);
   ledger::PushHeld(self.record, index, ref, site, stack);
-  self.depth = index;
+  self.LeaveFrame(index);
   return reinterpret_cast<void (*)()>(routine);
 }
 
@@ -139,7 +139,7 @@ LOCKWARDEN_INLINE int Once(const void* control, void (*routine)(), uint64_t cfa,
     ledger::ThisThread& self = ledger::this_thread;
     const uint32_t index = scope.frame_index();
     if (use.ref == 0) {
-      self.depth = index;  // the routine's calls are not this hook's
+      self.LeaveFrame(index);  // the routine's calls are not this hook's
       return plain();
     }
     const ledger::PackedRef ref = use.ref | static_cast<uint8_t>(Mode::kExclusive);
@@ -149,7 +149,7 @@ LOCKWARDEN_INLINE int Once(const void* control, void (*routine)(), uint64_t cfa,
     ledger::BeginWait(scope, ref, control, reinterpret_cast<uint64_t>(routine), site);
     const int rc = call(LockwardenRunOnce);
     // The record may be gone if the routine forked; and if it ran, the wait is.
-    if (self.depth == index + 1) ledger::EndWait(scope.record(), scope.frame(), false);
+    if (self.Depth() == index + 1) ledger::EndWait(scope.record(), scope.frame(), false);
     return rc;
   });
 }

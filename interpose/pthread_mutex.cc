@@ -29,13 +29,9 @@ __attribute__((noinline)) int UnlockInScope(pthread_mutex_t* mutex, uint64_t cfa
 }  // namespace
 
 LOCKWARDEN_HOOK int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
-  return InScope(
-      LOCKWARDEN_CFA, [](pthread_mutex_t* m, uint64_t) { return Real().mutex_lock(m); },
-      [](const auto& scope, pthread_mutex_t* m, uint64_t site) {
-        return ledger::Acquire<MutexObject>(
-            scope, m, site, [m] { return Real().mutex_lock(m); }, kAcquired);
-      },
-      mutex, LOCKWARDEN_SITE);
+  return ledger::AcquireHook<MutexObject>(
+      mutex, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [mutex] { return Real().mutex_lock(mutex); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {

@@ -33,13 +33,9 @@ __attribute__((noinline)) int UnlockInScope(pthread_rwlock_t* rwlock, uint64_t c
 }  // namespace
 
 LOCKWARDEN_HOOK int pthread_rwlock_rdlock(pthread_rwlock_t* rwlock) noexcept {
-  return InScope(
-      LOCKWARDEN_CFA, [](pthread_rwlock_t* l, uint64_t) { return Real().rwlock_rdlock(l); },
-      [](const auto& scope, pthread_rwlock_t* l, uint64_t site) {
-        return ledger::Acquire<ReaderObject>(
-            scope, l, site, [l] { return Real().rwlock_rdlock(l); }, kAcquired);
-      },
-      rwlock, LOCKWARDEN_SITE);
+  return ledger::AcquireHook<ReaderObject>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [rwlock] { return Real().rwlock_rdlock(rwlock); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_tryrdlock(pthread_rwlock_t* rwlock) noexcept {
@@ -69,13 +65,9 @@ LOCKWARDEN_HOOK int pthread_rwlock_clockrdlock(pthread_rwlock_t* rwlock, clockid
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_wrlock(pthread_rwlock_t* rwlock) noexcept {
-  return InScope(
-      LOCKWARDEN_CFA, [](pthread_rwlock_t* l, uint64_t) { return Real().rwlock_wrlock(l); },
-      [](const auto& scope, pthread_rwlock_t* l, uint64_t site) {
-        return ledger::Acquire<WriterObject>(
-            scope, l, site, [l] { return Real().rwlock_wrlock(l); }, kAcquired);
-      },
-      rwlock, LOCKWARDEN_SITE);
+  return ledger::AcquireHook<WriterObject>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [rwlock] { return Real().rwlock_wrlock(rwlock); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_trywrlock(pthread_rwlock_t* rwlock) noexcept {

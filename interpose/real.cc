@@ -71,10 +71,10 @@ constinit RealFunctions real_functions = {
 
 void ResolveReal() {
   // The resolver must not run inside a recorder's slow path that was entered by a lock
-  // which dlsym itself takes: hooks step aside while in_runtime is set.
+  // which dlsym itself takes: hooks step aside meanwhile.
   ledger::ThisThread& self = ledger::this_thread;
-  const uint32_t before = self.in_runtime;
-  self.in_runtime = 1;
+  const bool before = self.InRuntime();
+  self.SetInRuntime(true);
   ResolveSyscall();  // first: dlsym may allocate, and allocators make system calls through it
 #define LOCKWARDEN_RESOLVE(member, result, symbol, parameters) \
   real_functions.member = reinterpret_cast<decltype(real_functions.member)>(dlsym(RTLD_NEXT, symbol));
@@ -92,7 +92,7 @@ void ResolveReal() {
   LOCKWARDEN_REAL_OLD_CONDITIONS(LOCKWARDEN_RESOLVE)
 #undef LOCKWARDEN_RESOLVE
 #endif
-  self.in_runtime = before;
+  self.SetInRuntime(before);
 }
 
 namespace {

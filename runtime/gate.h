@@ -38,12 +38,32 @@ struct InheritedHolds;
 struct ThisThread {
   uint64_t epoch = 1;
   ThreadRecord* record = nullptr;
-  uint32_t depth = 0;       // hooks in progress: the frame of the next one
-  uint32_t in_runtime = 0;  // inside a slow path of ours: hooks step aside
-  uint64_t hook_sp[kFrames] = {};  // stack pointer at the hook of each frame in use
-  InheritedHolds* inherited = nullptr;  // on the stack of our fork hook, while it runs
   LockRecord* locks = nullptr;  // the lock table, found in one step on the fast path
+  // 0: a hook can begin at once, in the first frame. Else that frame's hook is in progress and
+  // this is its stack pointer, a multiple of 8, whose low bits count the frames in use above
+  // it; or kInRuntime. So one store begins a hook, and one ends it with all that it left.
+  uint64_t busy = 0;
+  uint64_t sp_above[kFrames - 1] = {};  // stack pointer at the hook of each frame above
+  InheritedHolds* inherited = nullptr;  // on the stack of our fork hook, while it runs
+
+  static constexpr uint64_t kAbove = 3;
+  static constexpr uint64_t kInRuntime = 4;  // inside a slow path of ours: hooks step aside
+
+  // Hooks in progress: the frame of the next one.
+  uint32_t Depth() const {
+    return busy <= (kAbove | kInRuntime) ? 0 : 1 + static_cast<uint32_t>(busy & kAbove);
+  }
+  uint64_t HookSp(uint32_t frame) const {
+    return frame == 0 ? busy & ~(kAbove | kInRuntime) : sp_above[frame - 1];
+  }
+  // Leaves the hook in this frame, and whatever was left behind above it.
+  void LeaveFrame(uint32_t frame) {
+    busy = frame == 0 ? busy & kInRuntime : (busy & ~kAbove) | (frame - 1);
+  }
+  bool InRuntime() const { return (busy & kInRuntime) != 0; }
+  void SetInRuntime(bool in) { busy = in ? busy | kInRuntime : busy & ~kInRuntime; }
 };
+static_assert(kFrames - 1 <= ThisThread::kAbove);
 static_assert(sizeof(ThisThread) <= 64);
 
 extern std::atomic<Gate*> the_gate;  // never null; written once, by MapGate

@@ -12,6 +12,7 @@
 // they name the coming life by the generation that it will have (LifeIn).
 #include "runtime/lock_identity.h"
 
+#include "runtime/handler_use.h"
 #include "runtime/lock_class.h"
 #include "runtime/modules.h"
 #include "runtime/stack_capture.h"
@@ -58,7 +59,7 @@ uint32_t FindOrAddRecord(const Ledger& ledger, uint64_t address) {
 bool BeginChange(LockRecord& lock, uint32_t seen) {
   return (seen & kLifeChanging) == 0 &&
          lock.generation.compare_exchange_strong(seen, seen | kLifeChanging,
-                                                 std::memory_order_acquire,   // L0
+                                                 std::memory_order_acquire,  // L0
                                                  std::memory_order_relaxed);  // value unused
 }
 
@@ -86,6 +87,45 @@ void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
 
 }  // namespace
 
+void FlushCounts(const Ledger& ledger, LockCacheEntry& entry) {
+  // Relaxed, all: own cache entry, or that of a thread that is gone; statistics.
+  const uint64_t count = entry.count.load(std::memory_order_relaxed);
+  const uint64_t contentions = entry.contentions.load(std::memory_order_relaxed);  // as above
+  LockRecord& lock =  // as above
+      ledger.Table<LockRecord>(kLocks)[IndexOf(entry.lock.load(std::memory_order_relaxed))];
+  if (count != 0) lock.acquisitions.fetch_add(count, std::memory_order_relaxed);  // as above
+  if (contentions != 0) {
+    lock.contentions.fetch_add(static_cast<uint32_t>(contentions),
+                               std::memory_order_relaxed);  // as above
+  }
+  entry.count.store(0, std::memory_order_relaxed);        // as above
+  entry.contentions.store(0, std::memory_order_relaxed);  // as above
+}
+
+namespace {
+
+// Puts the present life of the lock into the thread's cache.
+LockUse Remember(const Ledger& ledger, ThreadRecord* record, uint32_t index,
+                 uint32_t kind_and_flags, uint64_t address) {
+  const LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
+  LockCacheEntry& entry = LockCachePlace(record, address);
+  // Relaxed: own cache entry; the count moves to the lock's record before it is reused.
+  FlushCounts(ledger, entry);
+  const uint32_t generation = lock_record.generation.load(std::memory_order_acquire);  // L2
+  const PackedRef ref = Pack(index, LifeIn(generation), 0);
+  // A signal handler may use the entry for another lock between any two of these stores:
+  // then they are made again, since an address beside another lock's name would last.
+  do {
+    entry.lock.store(ref, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    entry.address.store(address, std::memory_order_relaxed);  // own cache entry
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } while (entry.lock.load(std::memory_order_relaxed) != ref);  // own cache entry
+  return {ref, kind_and_flags, &entry};
+}
+
+}  // namespace
+
 LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock describe,
                          uint64_t site, uint64_t cfa) {
   const Ledger ledger = TheLedger();
@@ -103,26 +143,26 @@ LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock de
     Describe(ledger, record, lock_record, described, site, cfa);
     EndChange(lock_record);
   }
-  LockCacheEntry& entry = record->lock_cache[(address * 0x9e3779b97f4a7c15ull) >> 55];
-  // Relaxed: own cache entry; the count moves to the lock's record before it is reused.
-  const uint64_t count = entry.count.load(std::memory_order_relaxed);
-  const PackedRef previous = entry.lock.load(std::memory_order_relaxed);  // as above
-  if (count != 0) {
-    ledger.Table<LockRecord>(kLocks)[IndexOf(previous)].acquisitions.fetch_add(
-        count, std::memory_order_relaxed);  // a statistic
-  }
+  return Remember(ledger, record, index, described, address);
+}
+
+LockUse RelearnLock(ThreadRecord* record, const void* lock, DescribeLock describe) {
+  const Ledger ledger = TheLedger();
+  const uint64_t address = reinterpret_cast<uint64_t>(lock);
+  const uint32_t index = FindRecord(ledger, address);
+  if (index == GrowingIndex::kNotFound) return {};
+  const LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
   const uint32_t generation = lock_record.generation.load(std::memory_order_acquire);  // L2
-  const PackedRef ref = Pack(index, LifeIn(generation), 0);
-  entry.count.store(0, std::memory_order_relaxed);  // own cache entry, as above, and so below
-  // A signal handler may use the entry for another lock between any two of these stores:
-  // then they are made again, since an address beside another lock's name would last.
-  do {
-    entry.lock.store(ref, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    entry.address.store(address, std::memory_order_relaxed);  // own cache entry
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  } while (entry.lock.load(std::memory_order_relaxed) != ref);  // own cache entry
-  return {ref, described, &entry};
+  if ((generation & kLifeChanging) != 0) return {};
+  const uint32_t now = lock_record.kind_and_flags.load(std::memory_order_relaxed);  // by L1
+  if ((now & kRecordDestroyed) != 0 || KindOf(now) != KindOf(describe(lock))) return {};
+  // Relaxed: a hint. Nobody has taken it yet, so that its record does not say by what code;
+  // see handler_use.h.
+  if (TellsUses(KindOf(now)) && TheSettings().stacks == StackMode::kFull &&
+      lock_record.plain_stack.load(std::memory_order_relaxed) == 0) {
+    return {};
+  }
+  return Remember(ledger, record, index, now, address);
 }
 
 void BeginLockLife(ThreadRecord* record, const void* lock, uint32_t kind_and_flags, uint64_t site,

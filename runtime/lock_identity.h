@@ -23,11 +23,17 @@ struct LockUse {
 LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock describe,
                          uint64_t site, uint64_t cfa);
 
+// Where the thread's cache would know this lock.
+__attribute__((always_inline)) inline LockCacheEntry& LockCachePlace(ThreadRecord* record,
+                                                                     uint64_t address) {
+  static_assert(kLockCacheSize == 512, "the shift takes the top 9 of 32 bits");
+  return record->lock_cache[(static_cast<uint32_t>(address) * 0x9e3779b1u) >> 23];
+}
+
 // What the thread's cache knows of the lock; ref 0: nothing.
 __attribute__((always_inline)) inline LockUse LookUpLock(ThreadRecord* record, const void* lock) {
   const uint64_t address = reinterpret_cast<uint64_t>(lock);
-  LockCacheEntry& entry = record->lock_cache[(address * 0x9e3779b97f4a7c15ull) >> 55];
-  static_assert(kLockCacheSize == 512, "the shift takes the top 9 bits");
+  LockCacheEntry& entry = LockCachePlace(record, address);
   // Relaxed: own cache entry; only this thread writes it.
   if (__builtin_expect(entry.address.load(std::memory_order_relaxed) == address, 1)) {
     const PackedRef ref = entry.lock.load(std::memory_order_relaxed);  // as above
@@ -43,6 +49,10 @@ __attribute__((always_inline)) inline LockUse LookUpLock(ThreadRecord* record, c
   return {};
 }
 
+// A lock that some thread has learned, and this one has not, or has forgotten for want of
+// room: as LookUpLock, from the shared index. Begins no life.
+LockUse RelearnLock(ThreadRecord* record, const void* lock, DescribeLock describe);
+
 __attribute__((always_inline)) inline LockUse IdentifyLock(ThreadRecord* record, const void* lock,
                                                            DescribeLock describe, uint64_t site,
                                                            uint64_t cfa) {
@@ -50,6 +60,9 @@ __attribute__((always_inline)) inline LockUse IdentifyLock(ThreadRecord* record,
   if (__builtin_expect(known.cached != nullptr, 1)) return known;
   return IdentifyLockSlow(record, lock, describe, site, cfa);
 }
+
+// Adds what the entry counted to its lock's record.
+void FlushCounts(const Ledger& ledger, LockCacheEntry& entry);
 
 // An init call was seen: a new life begins here, created at `site`.
 void BeginLockLife(ThreadRecord* record, const void* lock, uint32_t kind_and_flags, uint64_t site,

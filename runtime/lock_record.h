@@ -27,7 +27,7 @@ struct alignas(64) LockRecord {
   std::atomic<uint32_t> lock_class{0};      // index into the class table + 1; 0: none
   std::atomic<uint32_t> name{0};            // offset into names; 0: none
   std::atomic<uint32_t> init_stack{0};      // where it was created, if that was seen
-  std::atomic<uint32_t> contentions{0};     // fetch_add on the slow path
+  std::atomic<uint32_t> contentions{0};     // flushed from lock caches; see LockCacheEntry
   std::atomic<uint64_t> wait_ns{0};         // of waits that ended; fetch_add on the slow path
   std::atomic<uint64_t> acquisitions{0};    // flushed from lock caches; see LockCacheEntry
   union {

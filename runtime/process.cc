@@ -131,14 +131,14 @@ bool InitialiseProcess() {
     return state == static_cast<uint32_t>(GateState::kRecording);
   }
   ThisThread& self = this_thread;
-  const bool forked_in_hook = self.depth != 0 || self.in_runtime != 0;
+  const bool forked_in_hook = self.busy != 0;
   // Relaxed: its own record, in the parent's ledger, which is still mapped.
   const uint32_t tid_before =
       self.record == nullptr ? 0 : self.record->tid.load(std::memory_order_relaxed);
   self.epoch = 1;
   self.record = nullptr;
-  self.depth = 0;
-  self.in_runtime = 1;
+  self.LeaveFrame(0);
+  self.SetInRuntime(true);
   Ledger ledger;
   int fd = -1;
   const char* reason = kFiltered;
@@ -171,7 +171,7 @@ bool InitialiseProcess() {
       mapped_before = Ledger();
     }
   }
-  self.in_runtime = 0;
+  self.SetInRuntime(false);
   return recording;
 }
 
@@ -195,7 +195,7 @@ GateState StateOnceInitialised() {
 
 bool EnterSlow(uint64_t) {
   ThisThread& self = this_thread;
-  if (self.in_runtime != 0) return false;
+  if (self.InRuntime()) return false;
   // Acquire: pairs with G3.
   GateState state = static_cast<GateState>(TheGate()->state.load(std::memory_order_acquire));
   if (state == GateState::kNew) {
@@ -206,9 +206,9 @@ bool EnterSlow(uint64_t) {
   }
   if (state == GateState::kInitialising) state = StateOnceInitialised();
   if (state != GateState::kRecording) return false;
-  self.in_runtime = 1;
+  self.SetInRuntime(true);
   const bool registered = RegisterThisThread();
-  self.in_runtime = 0;
+  self.SetInRuntime(false);
   // Relaxed: a statistic.
   if (!registered) TheLedger().header().unrecorded_calls.fetch_add(1, std::memory_order_relaxed);
   return registered;

@@ -37,9 +37,10 @@ bool OnSignalStack() {
   return SignalStackBounds(&low, &high);
 }
 
-void DropFrame() {
+void DropFrame(uint32_t index) {
   ThisThread& self = this_thread;
-  Frame& frame = self.record->FrameAt(--self.depth);
+  self.LeaveFrame(index);
+  Frame& frame = self.record->FrameAt(index);
   // Relaxed: own field.
   if (frame.wait.wait.load(std::memory_order_relaxed) == 0) return;
   frame.wait.wait.store(0, std::memory_order_release);  // P3
@@ -93,27 +94,34 @@ void DropStaleFrames(uint64_t cfa) {
   // does all that it calls or that interrupts it. If this hook's caller stands as high, or
   // higher, the other was left without returning: by longjmp, or by the unwinding of a
   // cancelled thread. On a signal stack nothing can be said.
-  while (self.depth > 0 && on_stack(cfa) && on_stack(self.hook_sp[self.depth - 1]) &&
-         cfa >= self.hook_sp[self.depth - 1] && !OnSignalStack()) {
-    DropFrame();
+  for (uint32_t top = self.Depth(); top-- > 0;) {
+    const uint64_t sp = self.HookSp(top);
+    if (!on_stack(cfa) || !on_stack(sp) || cfa < sp || OnSignalStack()) return;
+    DropFrame(top);
   }
 }
 
 void DropAllFrames() {
-  while (this_thread.depth > 0) DropFrame();
+  for (uint32_t top = this_thread.Depth(); top-- > 0;) DropFrame(top);
 }
 
 bool EnterFrame(uint64_t cfa) {
   ThisThread& self = this_thread;
-  if (self.in_runtime != 0) return false;
+  if (self.InRuntime()) return false;
   DropStaleFrames(cfa);
-  if (self.depth == kFrames) {
+  const uint32_t depth = self.Depth();
+  if (depth == kFrames) {
     Increment(self.record->nested_dropped);
     return false;
   }
-  self.hook_sp[self.depth] = cfa;
-  std::atomic_signal_fence(std::memory_order_release);  // as in InScope
-  ++self.depth;
+  if (depth == 0) {
+    self.busy = cfa;
+    return true;
+  }
+  self.sp_above[depth - 1] = cfa;
+  // A signal handler between the two must not take an old stack pointer for this hook's.
+  std::atomic_signal_fence(std::memory_order_release);
+  ++self.busy;
   return true;
 }
 
@@ -218,16 +226,17 @@ void ReleaseNewest(const Place& place, LockKind kind) {
   }
 }
 
+void NoteContended(ThreadRecord* record, LockCacheEntry* cached) {
+  Increment(record->contentions);
+  Increment(cached->contentions);
+}
+
 void BeginContended(ThreadRecord* record, Frame& frame, PackedRef ref, const void* lock,
                     uint64_t site, uint32_t stack) {
   frame.wait.site.store(site, std::memory_order_relaxed);  // P1
   frame.wait.object.store(reinterpret_cast<uint64_t>(lock), std::memory_order_relaxed);  // P1
   frame.wait.stack.store(stack, std::memory_order_relaxed);                              // P1
   if (stack == 0) NoteModulesOf(TheLedger(), &site, 1);
-  Increment(record->contentions);
-  // Relaxed: a statistic.
-  TheLedger().Table<LockRecord>(kLocks)[IndexOf(ref)].contentions.fetch_add(
-      1, std::memory_order_relaxed);
   frame.wait.since_ns.store(MonotonicNs(), std::memory_order_relaxed);  // P1
   MoveWaits(record);
   frame.wait.wait.store(ref, std::memory_order_release);  // P2

@@ -74,9 +74,9 @@ __attribute__((noinline, cold)) auto InScopeSlow(uint64_t cfa, Plain plain, Body
     return plain(arguments...);
   }
   if (!EnterFrame(cfa)) return plain(arguments...);
-  const uint32_t frame = self.depth - 1;
+  const uint32_t frame = self.Depth() - 1;
   const auto result = body(Scope<AnyFrame>(self.record, cfa, AnyFrame{frame}), arguments...);
-  self.depth = frame;
+  self.LeaveFrame(frame);
   return result;
 }
 
@@ -84,7 +84,8 @@ __attribute__((noinline, cold)) auto InScopeSlow(uint64_t cfa, Plain plain, Body
 LOCKWARDEN_INLINE bool CanRecordAtOnce() {
   const ThisThread& self = this_thread;
   return __builtin_expect(self.epoch == TheGate()->epoch.load(std::memory_order_acquire) &&  // G2
-                              self.depth == 0 && self.in_runtime == 0, 1);
+                              self.busy == 0,
+                          1);
 }
 
 // Runs body(scope, arguments...) with a frame of this thread's record, or
@@ -95,12 +96,11 @@ template <class Plain, class Body, class... Arguments>
 LOCKWARDEN_INLINE auto InScope(uint64_t cfa, Plain plain, Body body, Arguments... arguments) {
   if (CanRecordAtOnce()) {
     ThisThread& self = this_thread;
-    self.hook_sp[0] = cfa;
-    // A signal handler between the two must not take an old stack pointer for this hook's.
-    std::atomic_signal_fence(std::memory_order_release);
-    self.depth = 1;
+    self.busy = cfa;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // what follows is done in the frame
     const auto result = body(Scope<FirstFrame>(self.record, cfa, FirstFrame{}), arguments...);
-    self.depth = 0;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // and what came before
+    self.busy = 0;
     return result;
   }
   return InScopeSlow(cfa, plain, body, arguments...);
@@ -150,6 +150,8 @@ PackedRef PopHeld(ThreadRecord* record, uint32_t frame, uint32_t lock_index);
 // Takes entry `at` out of the list of a frame that was not interrupted.
 void RemoveHeld(ThreadRecord* record, uint32_t frame, uint32_t at);
 // Slow halves of a wait: details that only a thread which is about to block can afford.
+// Counts that the lock was found taken.
+void NoteContended(ThreadRecord* record, LockCacheEntry* cached);
 void BeginContended(ThreadRecord* record, Frame& frame, PackedRef ref, const void* lock,
                     uint64_t site, uint32_t stack);
 void EndContended(ThreadRecord* record, Frame& frame, PackedRef ref, bool acquired);
@@ -169,9 +171,9 @@ void HoldAgain(const Place& place, PackedRef ref, uint64_t site, uint32_t stack)
 
 // Read-write locks, semaphores, and what is recursive: the held list must be searched.
 LOCKWARDEN_INLINE bool MayBeHeldTwice(uint32_t kind_and_flags) {
-  const LockKind kind = KindOf(kind_and_flags);
-  return (kind_and_flags & kRecursive) != 0 ||
-         (kind != LockKind::kMutex && kind != LockKind::kLock && kind != LockKind::kSpin);
+  constexpr auto bit = [](LockKind kind) { return 1u << static_cast<uint32_t>(kind); };
+  constexpr uint32_t kOnce = bit(LockKind::kMutex) | bit(LockKind::kLock) | bit(LockKind::kSpin);
+  return (kind_and_flags & kRecursive) != 0 || (kOnce >> (kind_and_flags & 31) & 1) == 0;
 }
 
 // Around one acquire: identify, order, publish the wait; then Finish. `Object` says what is
@@ -202,9 +204,14 @@ class Acquisition {
       return;  // held already: never waited for
     }
     if (__builtin_expect(Object::LooksTaken(lock), 0)) {
-      contended_ = true;
-      BeginContended(scope.record(), scope.frame(), ref_, lock, site, stack_);
-      return;
+      NoteContended(scope.record(), cached_);
+      // Looked at twice: what was held for a moment needs no details, nor any clock read while
+      // others wait for it in turn.
+      contended_ = Object::LooksTaken(lock);
+      if (contended_) {
+        BeginContended(scope.record(), scope.frame(), ref_, lock, site, stack_);
+        return;
+      }
     }
     // Relaxed: own field.
     const uint32_t count = scope.frame().held_count.load(std::memory_order_relaxed);

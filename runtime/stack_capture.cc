@@ -126,14 +126,6 @@ __attribute__((noinline)) uint32_t WalkAndIntern(ThreadRecord* record, uint64_t 
 
 }  // namespace
 
-const StackCacheEntry* LookUpOtherWays(const StackCacheEntry* set, uint64_t site, uint64_t cfa,
-                                       uint32_t generation) {
-  for (uint32_t way = 1; way < kStackCacheWays; ++way) {
-    if (IsThisStack(set[way], site, cfa, generation)) return &set[way];
-  }
-  return nullptr;
-}
-
 uint32_t CaptureStackSlow(ThreadRecord* record, uint64_t site, uint64_t cfa,
                           uint32_t module_generation) {
   // Relaxed: own fields. Outside the thread's known stack, unless it is a signal stack that

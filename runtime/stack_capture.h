@@ -19,8 +19,8 @@ namespace lockwarden::ledger {
 
 // The entries that a stack at this place may lie in.
 inline StackCacheEntry* StackCacheSet(ThreadRecord* record, uint64_t site, uint64_t cfa) {
-  static_assert(kStackCacheSets == 64, "the shift takes the top 6 bits");
-  return record->stack_cache[((site ^ (cfa << 20)) * 0x9e3779b97f4a7c15ull) >> 58];
+  static_assert(kStackCacheSets == 64, "the shift takes the top 6 of 32 bits");
+  return record->stack_cache[(static_cast<uint32_t>(site ^ (cfa << 16)) * 0x9e3779b1u) >> 26];
 }
 
 // The id for LedgerReader::Stack, or 0 (counted in stack_failures or as a drop).
@@ -41,17 +41,20 @@ __attribute__((always_inline)) inline bool IsThisStack(const StackCacheEntry& en
   }
   return difference == 0;
 }
-const StackCacheEntry* LookUpOtherWays(const StackCacheEntry* set, uint64_t site, uint64_t cfa,
-                                       uint32_t generation);
-
-// What the thread's cache knows of this stack; null: nothing.
+// What the thread's cache knows of this stack; null: nothing. Without a call, so that a hook
+// needs no registers that must be saved first; several callers through one wrapper, which
+// differ in no key, are common.
 __attribute__((always_inline)) inline const StackCacheEntry* LookUpStack(ThreadRecord* record,
                                                                          uint64_t site,
                                                                          uint64_t cfa,
                                                                          uint32_t generation) {
-  const StackCacheEntry* set = StackCacheSet(record, site, cfa);
+  const StackCacheEntry* const set = StackCacheSet(record, site, cfa);
   if (__builtin_expect(IsThisStack(*set, site, cfa, generation), 1)) return set;
-  return LookUpOtherWays(set, site, cfa, generation);
+#pragma GCC unroll 1
+  for (uint32_t way = 1; way < kStackCacheWays; ++way) {
+    if (IsThisStack(set[way], site, cfa, generation)) return &set[way];
+  }
+  return nullptr;
 }
 
 inline uint32_t ModuleGeneration() {

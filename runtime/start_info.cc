@@ -46,9 +46,9 @@ void BindStartedThread(const StartInfo* info) {
   // G2: if the process has stepped aside meanwhile there is nothing to bind to.
   if (info->epoch != TheGate()->epoch.load(std::memory_order_acquire)) return;
   // A signal handler may run at once, and must not register the thread a second time.
-  this_thread.in_runtime = 1;
+  this_thread.SetInRuntime(true);
   BindThread(info->slot, info->stack_size);
-  this_thread.in_runtime = 0;
+  this_thread.SetInRuntime(false);
 }
 
 uint32_t ThreadSerial(uint32_t slot) {

@@ -94,13 +94,16 @@ struct Frame {
   std::atomic<uint32_t> in_handler{0};  // 1: entered from a signal handler
 };
 
-// One slot of the per-thread lock cache. Owner writes; the reader adds `count`
-// to LockRecord::acquisitions when it counts acquisitions of a lock.
+// One slot of the per-thread lock cache. Owner writes; the reader adds the counts to
+// LockRecord's when it counts acquisitions of a lock. They are kept here since the lock's
+// record would wander from processor to processor with every acquisition that wrote there.
 struct LockCacheEntry {
   std::atomic<uint64_t> address{0};
-  std::atomic<PackedRef> lock{0};  // without mode
-  std::atomic<uint64_t> count{0};  // acquisitions not yet added to the lock's record
+  std::atomic<PackedRef> lock{0};        // without mode
+  std::atomic<uint64_t> count{0};        // acquisitions not yet added to the lock's record
+  std::atomic<uint64_t> contentions{0};  // how often it was found taken, likewise
 };
+static_assert(sizeof(LockCacheEntry) == 32);
 
 // One entry of the per-thread stack cache, a cache line wide: owner thread only, readers
 // ignore it. Half of each return address is enough to tell callers apart.

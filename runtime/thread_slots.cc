@@ -64,13 +64,7 @@ void FoldCounters(const Ledger& ledger, ThreadRecord& record) {
   fold(header.past_held_dropped, record.held_dropped);
   fold(header.past_nested_dropped, record.nested_dropped);
   fold(header.past_stack_failures, record.stack_failures);
-  LockRecord* locks = ledger.Table<LockRecord>(kLocks);
-  for (LockCacheEntry& entry : record.lock_cache) {
-    const uint64_t count = entry.count.load(std::memory_order_relaxed);  // as above
-    if (count == 0) continue;
-    const uint32_t index = IndexOf(entry.lock.load(std::memory_order_relaxed));  // as above
-    locks[index].acquisitions.fetch_add(count, std::memory_order_relaxed);       // as above
-  }
+  for (LockCacheEntry& entry : record.lock_cache) FlushCounts(ledger, entry);
 }
 
 // Wipes everything but `state`, which the claimer owns.
@@ -235,7 +229,7 @@ void BindThread(uint32_t slot, uint64_t stack_size) {
   ThisThread& self = this_thread;
   self.record = &record;
   self.locks = ledger.Table<LockRecord>(kLocks);
-  self.depth = 0;
+  self.LeaveFrame(0);
   self.epoch = TheGate()->epoch.load(std::memory_order_acquire);  // G2
   // Relaxed: a statistic.
   ledger.header().threads_started.fetch_add(1, std::memory_order_relaxed);

@@ -11,14 +11,20 @@
 namespace lockwarden::ledger {
 
 struct alignas(8) FakeLock {
-  uint32_t taken = 0;  // makes LooksTaken say so
+  uint32_t taken = 0;                // makes LooksTaken say so
+  mutable uint32_t taken_looks = 0;  // and so often, whatever `taken` says
 };
 
 template <LockKind kKind, Mode kMode, uint32_t kFlags = 0>
 struct FakeObject {
   static constexpr Mode mode = kMode;
   static uint32_t Describe(const void*) { return static_cast<uint32_t>(kKind) | kFlags; }
-  static bool LooksTaken(const void* lock) { return static_cast<const FakeLock*>(lock)->taken != 0; }
+  static bool LooksTaken(const void* lock) {
+    const auto* fake = static_cast<const FakeLock*>(lock);
+    if (fake->taken_looks == 0) return fake->taken != 0;
+    --fake->taken_looks;
+    return true;
+  }
 };
 using FakeMutex = FakeObject<LockKind::kMutex, Mode::kExclusive>;
 using FakeRecursive = FakeObject<LockKind::kMutex, Mode::kExclusive, kRecursive>;

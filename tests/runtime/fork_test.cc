@@ -221,7 +221,7 @@ TEST(ForkTest, AChildForkedInsideAHookFinishesItWithoutTouchingItsParentsLedger)
     const auto fork_here = [&] { return child = ForkAsTheHookDoes(), true; };
     Acquire(&lock, fork_here);
     if (child == 0) {
-      MUST(this_thread.depth == 0);
+      MUST(this_thread.Depth() == 0);
       MUST(Acquire(&again));
       MUST(Release(&again) != 0);
       _exit(0);

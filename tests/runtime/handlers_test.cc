@@ -34,7 +34,7 @@ TEST_F(HandlersTest, AHandlersLocksAreRecordedBesideTheInterruptedWait) {
   });
   EXPECT_TRUE(Holds(&waited));
   EXPECT_FALSE(Holds(&handlers));
-  EXPECT_EQ(this_thread.depth, 0u);
+  EXPECT_EQ(this_thread.Depth(), 0u);
 }
 
 TEST_F(HandlersTest, DeeperThanThereAreFramesIsCountedAndGoesOnUnrecorded) {
@@ -50,7 +50,7 @@ TEST_F(HandlersTest, DeeperThanThereAreFramesIsCountedAndGoesOnUnrecorded) {
   nest(nest, 0);
   EXPECT_EQ(ran, static_cast<int>(kFrames) + 3);
   EXPECT_EQ(Me().nested_dropped, 2u);
-  EXPECT_EQ(this_thread.depth, 0u);
+  EXPECT_EQ(this_thread.Depth(), 0u);
 }
 
 TEST_F(HandlersTest, WhatAHandlerLeavesLockedTheInterruptedCodeCanRelease) {
@@ -125,10 +125,10 @@ TEST_F(HandlersTest, TheFrameOfAHookLeftByLongjmpIsForgotten) {
   FakeLock lock, next;
   lock.taken = 1;
   if (setjmp(outside) == 0) LeaveByLongjmp(&lock);
-  EXPECT_EQ(this_thread.depth, 1u);
+  EXPECT_EQ(this_thread.Depth(), 1u);
   const uint64_t waits = Me().waits;
   Acquire(&next);
-  EXPECT_EQ(this_thread.depth, 0u);
+  EXPECT_EQ(this_thread.Depth(), 0u);
   EXPECT_EQ(Me().frame0.wait.wait, 0u);
   EXPECT_NE(Me().waits, waits);
   ASSERT_EQ(HeldBy(Me()).size(), 1u);
@@ -141,7 +141,7 @@ TEST_F(HandlersTest, AHookCalledFromTheSamePlaceShowsThatTheLastOneWasLeft) {
   volatile bool leave = true;
   if (setjmp(outside) != 0) leave = false;
   AcquireOrLeave(&lock, leave);
-  EXPECT_EQ(this_thread.depth, 0u);
+  EXPECT_EQ(this_thread.Depth(), 0u);
   ASSERT_EQ(HeldBy(Me()).size(), 1u);
   EXPECT_EQ(HeldBy(Me())[0].frame, 0u);
 }
@@ -164,7 +164,7 @@ TEST_F(HandlersTest, LocksTakenAboveAStaleFrameCanBeReleasedWhenItIsForgotten) {
 FakeLock* handlers_lock = nullptr;
 uint32_t depth_in_handler = 0;
 void LockInHandler(int) {
-  Acquire(handlers_lock, [] { return depth_in_handler = this_thread.depth, true; });
+  Acquire(handlers_lock, [] { return depth_in_handler = this_thread.Depth(), true; });
   Release(handlers_lock);
 }
 
@@ -244,7 +244,7 @@ TEST_F(HandlersTest, AfterAStormOfSignalsNothingIsHeldThatWasReleased) {
   pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
   sigaction(SIGUSR1, &before, nullptr);
   for (const Held& held : HeldBy(Me())) EXPECT_EQ(held.mode, Mode::kUnit) << held.index;
-  EXPECT_EQ(this_thread.depth, 0u);
+  EXPECT_EQ(this_thread.Depth(), 0u);
   // Each lock is still known by its own name.
   for (FakeLock* lock : {&a, &b, &in_handler}) {
     Acquire(lock);

@@ -165,6 +165,89 @@ TEST_F(KnownAcquireTest, OnlyTheNewestHoldIsReleasedWithoutAFrame) {
   EXPECT_TRUE(HeldBy(Me()).empty());
 }
 
+// A whole hook, as pthread_mutex_lock is.
+template <class Object = FakeMutex, class Real = Succeed>
+__attribute__((noinline)) bool Hook(FakeLock* lock, Real real = {}) {
+  return AcquireHook<Object>(
+             lock, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [&] { return real() ? 0 : 1; },
+             [](int rc) { return rc == 0; }) == 0;
+}
+
+TEST_F(KnownAcquireTest, TheHookPublishesTheSameWhetherItKnowsOrLearns) {
+  the_settings.stacks = StackMode::kFull;
+  FakeLock outer, lock;
+  Hook(&outer);
+  for (int round = 0; round < 3; ++round) {
+    Hook(&lock, [&] {
+      EXPECT_EQ(this_thread.Depth(), 1u);
+      EXPECT_EQ(IndexOf(Me().frame0.wait.wait), IndexOf(FindLock(&lock)));
+      EXPECT_EQ(HeldBy(Me()).size(), 1u);
+      return true;
+    });
+    EXPECT_EQ(this_thread.Depth(), 0u);
+    EXPECT_EQ(Me().frame0.wait.wait, 0u);
+    EXPECT_EQ(IndexesHeldBy(Me()),
+              (std::vector<uint32_t>{IndexOf(FindLock(&outer)), IndexOf(FindLock(&lock))}));
+    EXPECT_EQ(Me().acquisitions, static_cast<uint64_t>(round + 2));
+    EXPECT_TRUE(ReleaseTop(&lock));
+  }
+}
+
+TEST_F(KnownAcquireTest, ARefusedHookHoldsNothingAndMovesACounter) {
+  FakeLock lock;
+  for (int round = 0; round < 3; ++round) {
+    const uint64_t before = Me().waits;
+    EXPECT_FALSE(Hook(&lock, Refuse{}));
+    EXPECT_TRUE(HeldBy(Me()).empty());
+    EXPECT_EQ(Me().frame0.wait.wait, 0u);
+    EXPECT_NE(Me().waits, before);
+    EXPECT_EQ(this_thread.Depth(), 0u);
+  }
+}
+
+TEST_F(KnownAcquireTest, AHookInsideAHookWorksInTheNextFrame) {
+  FakeLock waited, handlers;
+  for (int round = 0; round < 3; ++round) {
+    Hook(&waited, [&] {
+      EXPECT_TRUE(Hook(&handlers));
+      EXPECT_EQ(HeldBy(Me()).at(0).frame, 1u);
+      EXPECT_FALSE(CanRecordAtOnce());
+      Release(&handlers);
+      return true;
+    });
+    EXPECT_TRUE(CanRecordAtOnce());
+    EXPECT_EQ(IndexesHeldBy(Me()), std::vector<uint32_t>{IndexOf(FindLock(&waited))});
+    EXPECT_TRUE(ReleaseTop(&waited));
+  }
+}
+
+TEST_F(KnownAcquireTest, WhatWasLeftAboveAHookEndsWithIt) {
+  FakeLock waited;
+  Hook(&waited, [] {
+    this_thread.sp_above[0] = LOCKWARDEN_CFA;  // a handler's hook, left by longjmp
+    ++this_thread.busy;
+    EXPECT_EQ(this_thread.Depth(), 2u);
+    return true;
+  });
+  EXPECT_EQ(this_thread.Depth(), 0u);
+  Hook(&waited, [] {
+    EXPECT_EQ(this_thread.Depth(), 1u);
+    return true;
+  });
+}
+
+TEST_F(KnownAcquireTest, TheHookStepsAsideInsideTheRuntime) {
+  FakeLock lock;
+  Hook(&lock);
+  ReleaseTop(&lock);
+  this_thread.SetInRuntime(true);
+  EXPECT_TRUE(Hook(&lock));
+  EXPECT_TRUE(this_thread.InRuntime());
+  this_thread.SetInRuntime(false);
+  EXPECT_TRUE(HeldBy(Me()).empty());
+  EXPECT_TRUE(CanRecordAtOnce());
+}
+
 // Both ways, on the same random acquires and releases, agree with a naive list.
 TEST_F(KnownAcquireTest, AgreesWithTheGeneralWayOnRandomOperations) {
   std::mt19937 random(20);
@@ -177,6 +260,8 @@ TEST_F(KnownAcquireTest, AgreesWithTheGeneralWayOnRandomOperations) {
       const bool succeeds = random() % 8 != 0;
       if (random() % 4 == 0) {
         Acquire(lock, [=] { return succeeds; });
+      } else if (random() % 2 == 0) {
+        Hook(lock, [=] { return succeeds; });
       } else {
         IsKnown(lock, [=] { return succeeds; });
       }

@@ -129,6 +129,38 @@ TEST_F(LockIdentityTest, AnInitBesideTheFirstUseLeavesTheLifeToThatUse) {
   EXPECT_EQ(LockAt(IndexOf(first)).kind_and_flags & kRecordDestroyed, 0u);
 }
 
+TEST_F(LockIdentityTest, AForgottenLockIsRelearnedInTheSameLife) {
+  FakeLock lock;
+  const PackedRef life = Use(&lock);
+  std::thread([&] {
+    FakeLock other;
+    Use(&other);  // registers the thread, which has never seen `lock`
+    ThreadRecord* const me = this_thread.record;
+    EXPECT_EQ(LookUpLock(me, &lock).cached, nullptr);
+    const LockUse use = RelearnLock(me, &lock, FakeMutex::Describe);
+    EXPECT_EQ(use.ref, WithoutMode(life));
+    EXPECT_EQ(LookUpLock(me, &lock).ref, use.ref);
+  }).join();
+}
+
+TEST_F(LockIdentityTest, OnlyALifeThatIsKnownAndOfThisKindIsRelearned) {
+  FakeLock ended, never, reused;
+  Use(&ended);
+  Destroy(&ended);
+  Use(&reused);
+  EXPECT_EQ(RelearnLock(&Me(), &ended, FakeMutex::Describe).cached, nullptr);
+  EXPECT_EQ(RelearnLock(&Me(), &never, FakeMutex::Describe).cached, nullptr);
+  EXPECT_EQ(RelearnLock(&Me(), &reused, FakeReader::Describe).cached, nullptr);
+  EXPECT_NE(RelearnLock(&Me(), &reused, FakeMutex::Describe).cached, nullptr);
+}
+
+// Created but not taken yet: its first acquire has to say by what code (handler_use.h).
+TEST_F(LockIdentityTest, ALockThatNobodyHasTakenIsNotRelearned) {
+  FakeLock lock;
+  Create(&lock);
+  EXPECT_EQ(RelearnLock(&Me(), &lock, FakeMutex::Describe).cached, nullptr);
+}
+
 TEST_F(LockIdentityTest, AcquisitionsOfEachLockAreCountedWhenTheCacheEntryMovesOn) {
   // More locks than the cache has entries: each is counted in its own record or in the cache.
   std::vector<FakeLock> locks(3 * kLockCacheSize);
