@@ -27,7 +27,7 @@
 namespace lockwarden::ledger {
 
 inline constexpr char kMagic[8] = {'L', 'K', 'W', 'A', 'R', 'D', 'E', 'N'};
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 1;
 inline constexpr uint64_t kPageSize = 4096;
 
 enum TableId : uint32_t {
