@@ -2,6 +2,7 @@
 #include "lockwarden/lock.h"
 
 #include "lockwarden/rlock.h"
+#include "runtime/order_policy.h"
 #include "runtime/own_lock.h"
 #include "runtime/own_type.h"
 
@@ -14,6 +15,7 @@ using internal::LockAnswer;
 using internal::LockKind;
 using internal::LockState;
 using internal::Throw;
+using ledger::MisuseKind;
 using ledger::OwnLock;
 
 LOCKWARDEN_INLINE LockAnswer Acquire(LockState* state, LockKind kind, uint8_t bits, uint64_t site,
@@ -31,7 +33,14 @@ LOCKWARDEN_INLINE LockAnswer Release(LockState* state, LockKind kind, uint32_t e
   return internal::Release<OwnLock>(&state->word, kind, extra, cfa);
 }
 
-void EndLife(LockState* state, uint64_t cfa) { ledger::TheRecorder()->end_life(state, cfa); }
+void EndLife(const internal::LockIdentity& lock, const LockState& state, uint64_t site,
+             uint64_t cfa) {
+  // Relaxed: nobody else may use it any more; whoever still holds it is noted.
+  if (__builtin_expect(state.word.load(std::memory_order_relaxed) != ledger::kLockFree, 0)) {
+    internal::NoteMisuse(MisuseKind::kDestroyHeld, lock, &state.word, site, cfa);
+  }
+  ledger::TheRecorder()->end_life(lock.lock, cfa);
+}
 
 void Deepen(std::atomic<uint32_t>& depth) {
   depth.store(depth.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own
@@ -43,17 +52,23 @@ uint32_t internal::AssignId(std::atomic<uint32_t>* id) {
   static constinit std::atomic<uint32_t> next{1};
   // Relaxed, all: the id is a number; nothing is published with it.
   uint32_t known = id->load(std::memory_order_relaxed);
-  if (known != 0) return known;
-  const uint32_t fresh = next.fetch_add(1, std::memory_order_relaxed);
+  if ((known & kIdMask) != 0) return known & kIdMask;
+  const uint32_t fresh = next.fetch_add(1, std::memory_order_relaxed) & kIdMask;
   // As above: the number alone.
-  return id->compare_exchange_strong(known, fresh, std::memory_order_relaxed) ? fresh : known;
+  const bool first = id->compare_exchange_strong(known, fresh | (known & kHasTraits),
+                                                 std::memory_order_relaxed);
+  return first ? fresh : known & kIdMask;
 }
 
-Lock::~Lock() { EndLife(&state_, LOCKWARDEN_CFA); }
+
+Lock::~Lock() { EndLife(identity(), state_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
 void Lock::lock() {
+  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   if (__builtin_expect(Acquire(&state_, LockKind::kLock, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA) !=
                            LockAnswer::kDone, 0)) {
+    internal::NoteMisuse(MisuseKind::kRelock, identity(), &state_.word, LOCKWARDEN_SITE,
+                         LOCKWARDEN_CFA);
     Throw(std::errc::resource_deadlock_would_occur, "lockwarden::Lock locked twice by its owner");
   }
 }
@@ -71,13 +86,16 @@ bool Lock::TryLock(Deadline deadline) {
 void Lock::unlock() {
   if (__builtin_expect(Release(&state_, LockKind::kLock, 0, LOCKWARDEN_CFA) != LockAnswer::kDone,
                        0)) {
+    internal::NoteMisuse(MisuseKind::kUnlockNotOwner, identity(), &state_.word, LOCKWARDEN_SITE,
+                         LOCKWARDEN_CFA);
     Throw(std::errc::operation_not_permitted, "lockwarden::Lock unlocked by another thread");
   }
 }
 
-RLock::~RLock() { EndLife(&state_, LOCKWARDEN_CFA); }
+RLock::~RLock() { EndLife(identity(), state_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
 void RLock::lock() {
+  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   if (Acquire(&state_, LockKind::kRLock, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA) ==
       LockAnswer::kOwned) {
     Deepen(depth_);
@@ -103,6 +121,8 @@ void RLock::unlock() {
   const bool last = depth_.load(std::memory_order_relaxed) == 0;
   if (Release(&state_, LockKind::kRLock, last ? 0 : ledger::kKeepsLock, LOCKWARDEN_CFA) !=
       LockAnswer::kDone) {
+    internal::NoteMisuse(MisuseKind::kUnlockNotOwner, identity(), &state_.word, LOCKWARDEN_SITE,
+                         LOCKWARDEN_CFA);
     Throw(std::errc::operation_not_permitted, "lockwarden::RLock unlocked by another thread");
   }
   if (!last) depth_.store(depth_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);  // own

@@ -96,12 +96,19 @@ LockRecord& RecordOf(const Ledger& ledger, PackedRef ref) {
   return ledger.Table<LockRecord>(kLocks)[IndexOf(ref)];
 }
 
-// One misuse at one place of the program.
+// The call that a stack is of.
+uint64_t InnermostOf(const Ledger& ledger, uint32_t stack) {
+  return stack == 0 ? 0 : ledger.Table<uint64_t>(kStacks)[stack + 1];
+}
+
+// One misuse at one place of the program; or, with another site, at a pair of places, however
+// they are reached.
 class Event {
  public:
-  Event(const Place& place, MisuseKind kind, uint64_t site)
+  Event(const Place& place, MisuseKind kind, uint64_t site, uint64_t other_site = 0)
       : ledger_(TheLedger()), record_(place.record), kind_(static_cast<uint32_t>(kind)),
-        site_(site), stack_(CaptureStack(place.record, site, place.cfa)) {}
+        site_(site), other_site_(other_site),
+        stack_(CaptureStack(place.record, site, place.cfa)) {}
 
   // The same was recorded before: counts it.
   bool CountedBefore() const {
@@ -117,6 +124,12 @@ class Event {
       if (record.kind.load(std::memory_order_relaxed) != kind_ ||
           record.site.load(std::memory_order_relaxed) != site_) {
         continue;
+      }
+      const uint32_t other_stack = record.other_stack.load(std::memory_order_relaxed);  // as above
+      if (other_site_ != 0) {
+        if (InnermostOf(ledger_, other_stack) != other_site_) continue;
+        known = &record;
+        break;
       }
       known = &record;
       if (record.stack.load(std::memory_order_relaxed) == stack_) break;  // as above
@@ -152,7 +165,7 @@ class Event {
   const Ledger ledger_;
   ThreadRecord* record_;
   const uint32_t kind_;
-  const uint64_t site_;
+  const uint64_t site_, other_site_;
   const uint32_t stack_;
 };
 
@@ -211,6 +224,23 @@ void NoteTakenDestroy(const Place& place, PackedRef life, WordSays says, uint64_
   if (other.serial == 0) return;
   const Event event(place, MisuseKind::kDestroyHeld, site);
   if (!event.CountedBefore()) event.Record(other.hold, 0, other);
+}
+
+void NoteRelock(const Place& place, PackedRef life, uint32_t owner, uint64_t site) {
+  const Holder self = FindOwner(TheLedger(), life, owner);
+  if (self.serial == 0) return;  // it took it unrecorded
+  const Event event(place, MisuseKind::kRelock, site);
+  if (!event.CountedBefore()) event.Record(self.hold, 0, self);
+}
+
+void NoteOrderViolation(const Place& place, PackedRef wanted, PackedRef held, TakenAt taken,
+                        OrderRule rule, uint64_t site) {
+  const Event event(place, MisuseKind::kOrderViolation, site, taken.site);
+  if (event.CountedBefore()) return;
+  // Relaxed: own record.
+  const Holder self = {place.record->serial.load(std::memory_order_relaxed),
+                       taken.stack != 0 ? taken.stack : InternSite(taken.site), held};
+  event.Record(WithMode(wanted, static_cast<uint8_t>(rule)), held, self);
 }
 
 void NoteConditionMutex(const Place& place, PackedRef condition, PackedRef mutex, uint64_t site) {

@@ -30,5 +30,18 @@ void NoteRefusedRelease(const Place& place, PackedRef life, WordSays says, uint6
 void NoteTakenDestroy(const Place& place, PackedRef life, WordSays says, uint64_t site);
 // About to sleep on a condition, the wait published; `mutex` as it was popped, or 0.
 void NoteConditionMutex(const Place& place, PackedRef condition, PackedRef mutex, uint64_t site);
+// The owner relocks a lock that is not recursive, and is refused. `owner`: its tid, by the
+// lock's word.
+void NoteRelock(const Place& place, PackedRef life, uint32_t owner, uint64_t site);
+
+// Where a held lock was taken.
+struct TakenAt {
+  uint64_t site = 0;
+  uint32_t stack = 0;  // 0: only the site is known
+};
+// The thread asks for `wanted` (0: it must hold nothing) against `rule` while it holds `held`,
+// with its mode. One record a pair of sites.
+void NoteOrderViolation(const Place& place, PackedRef wanted, PackedRef held, TakenAt taken,
+                        OrderRule rule, uint64_t site);
 
 }  // namespace lockwarden::ledger

@@ -126,6 +126,8 @@ __attribute__((noinline)) uint32_t WalkAndIntern(ThreadRecord* record, uint64_t 
 
 }  // namespace
 
+uint32_t InternSite(uint64_t site) { return Intern(TheLedger(), &site, 1); }
+
 uint32_t CaptureStackSlow(ThreadRecord* record, uint64_t site, uint64_t cfa,
                           uint32_t module_generation) {
   // Relaxed: own fields. Outside the thread's known stack, unless it is a signal stack that
@@ -147,7 +149,7 @@ uint32_t CaptureStackSlow(ThreadRecord* record, uint64_t site, uint64_t cfa,
 }
 
 uint32_t CaptureForRecord(ThreadRecord* record, uint64_t site, uint64_t cfa) {
-  if (TheSettings().stacks == StackMode::kSite) return Intern(TheLedger(), &site, 1);
+  if (TheSettings().stacks == StackMode::kSite) return InternSite(site);
   return CaptureIfWanted(record, site, cfa);
 }
 

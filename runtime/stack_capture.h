@@ -72,6 +72,9 @@ __attribute__((always_inline)) inline uint32_t CaptureStack(ThreadRecord* record
              : CaptureStackSlow(record, site, cfa, generation);
 }
 
+// A stack of one call; 0 when the tables are full.
+uint32_t InternSite(uint64_t site);
+
 // What stacks= asks for: 0 unless it is "full"; call sites are recorded beside it.
 inline uint32_t CaptureIfWanted(ThreadRecord* record, uint64_t site, uint64_t cfa) {
   return TheSettings().stacks == StackMode::kFull ? CaptureStack(record, site, cfa) : 0;

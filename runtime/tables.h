@@ -58,12 +58,23 @@ enum class MisuseKind : uint32_t {
   kExitHolding = 4,        // a thread ended and still holds it
   kTwoMutexes = 5,         // waits on one condition with different mutexes
   kForkWhileHeld = 6,      // forked while another thread held it
-  kOrderViolation = 7,     // against declared ids or ranks
+  kOrderViolation = 7,     // against a declared order, ranks or ids; see OrderRule
   kInheritedHeld = 8,      // a forked child waits for a lock its parent's thread held
   // Evidence for a finding of its own kind, once code outside handlers takes it as well:
   kTakenInHandler = 9,     // acquired in a signal handler by a call that could block
 };
 inline constexpr uint32_t kLastMisuseKind = static_cast<uint32_t>(MisuseKind::kTakenInHandler);
+
+// What an acquisition went against: the mode byte of a kOrderViolation's `lock`.
+enum class OrderRule : uint8_t {
+  kNone = 0,
+  kDeclared = 1,  // order(A, B)
+  kRank = 2,
+  kId = 3,        // of equal ranks
+  kSet = 4,       // acquire(): its lowest lock is not above all that is held
+  kNoLocks = 5,   // NoLocksAllowed: `lock` is 0
+};
+inline constexpr uint8_t kLastOrderRule = static_cast<uint8_t>(OrderRule::kNoLocks);
 
 struct MisuseRecord {
   std::atomic<uint32_t> kind{0};  // MisuseKind
@@ -73,7 +84,8 @@ struct MisuseRecord {
   std::atomic<uint32_t> other_stack{0};
   std::atomic<uint32_t> count{0};         // how often: same kind, site and stack
   std::atomic<PackedRef> lock{0};         // kTwoMutexes: the condition. With the other's mode
-  std::atomic<PackedRef> other_lock{0};   // kTwoMutexes: this thread's mutex
+  std::atomic<PackedRef> other_lock{0};   // kTwoMutexes: this thread's mutex. kOrderViolation:
+                                          // what it holds, with its mode
   std::atomic<uint64_t> site{0};          // return address of the call that did it
   std::atomic<uint64_t> time_ns{0};
   std::atomic<uint64_t> ready{0};

@@ -27,6 +27,7 @@ target_sources(lockwarden_watchdog PRIVATE
   shared_memory.cc
   signal_lock_watch.cc
   thread_roster.cc
+  violation_finding.cc
   wait_flavor.cc
   wait_for_graph.cc
   wait_model.cc)

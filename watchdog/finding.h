@@ -52,7 +52,9 @@ struct FindingLock {
   uint64_t address = 0;
   std::string kind;     // "mutex", "rwlock", "semaphore", ...
   std::string shared;   // what processes that share it all call it; empty: only one has it
-  std::string lock_class;  // "function file:line" of the creating or first locking site
+  std::string lock_class;  // as declared, or "function file:line" of the creating or first
+                           // locking site
+  bool class_declared = false;
 };
 
 struct FindingHold {

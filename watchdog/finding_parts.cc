@@ -140,6 +140,7 @@ FindingLock FindingParts::Lock(LockKey key) const {
                               key.generation, ")");
   }
   lock.lock_class = LockClass(info);
+  lock.class_declared = !reader_->Class(info.lock_class).name.empty();
   return lock;
 }
 

@@ -13,6 +13,7 @@
 #include "watchdog/order_finding.h"
 #include "watchdog/order_watch.h"
 #include "watchdog/signal_lock_watch.h"
+#include "watchdog/violation_finding.h"
 
 namespace lockwarden {
 namespace {
@@ -114,11 +115,18 @@ class ProcessJudge::Impl {
 
   void AddMisuse(const MisuseInfo& misuse, uint64_t now_ns) {
     if (misuse.kind == ledger::MisuseKind::kNone) return;
-    if (misuse.kind == ledger::MisuseKind::kUnlockNotOwner) detector_.NoteHandOver(misuse.lock);
+    // The types of our own refuse it: nothing was handed over.
+    if (misuse.kind == ledger::MisuseKind::kUnlockNotOwner &&
+        !IsOwnType(reader_->Lock(misuse.lock))) {
+      detector_.NoteHandOver(misuse.lock);
+    }
     if (misuse.kind == ledger::MisuseKind::kTakenInHandler) {
       return signal_locks_.Add(misuse, now_ns);
     }
-    const auto same = [](const MisuseInfo& a) { return std::tuple(a.kind, a.site, a.stack); };
+    const auto same = [](const MisuseInfo& a) {
+      const bool pair = a.kind == ledger::MisuseKind::kOrderViolation;
+      return std::tuple(a.kind, a.site, a.stack, pair ? a.other_stack : 0u);
+    };
     if (misuse_places_.insert(same(misuse)).second) return untold_.push_back(misuse);
     // Threads that come by one place at once may each write it down.
     for (MisuseInfo& untold : untold_) {
@@ -133,7 +141,10 @@ class ProcessJudge::Impl {
         if (relocked_.contains({misuse.thread_serial, misuse.lock})) return true;
         if (!last && Waits(misuse.thread_serial, misuse.lock)) return false;
       }
-      if (!IsExcused(parts_, misuse)) {
+      if (misuse.kind == ledger::MisuseKind::kOrderViolation) {
+        const uint64_t then = misuse.time_ns != 0 ? misuse.time_ns : now_ns;
+        findings->push_back(ViolationFinding(parts_, ViolationOf(misuse), then));
+      } else if (!IsExcused(parts_, misuse)) {
         findings->push_back(MisuseFinding(parts_, misuse, now_ns));
       }
       return true;
@@ -185,7 +196,8 @@ class ProcessJudge::Impl {
   uint32_t candidates_seen_ = 0;
   uint32_t next_misuse_ = 0;
   std::vector<uint32_t> not_whole_;  // records of misuse, by index
-  std::set<std::tuple<ledger::MisuseKind, uint64_t, uint32_t>> misuse_places_;  // site, stack
+  // Site, stack and, of a pair of places, the other one's.
+  std::set<std::tuple<ledger::MisuseKind, uint64_t, uint32_t, uint32_t>> misuse_places_;
   std::vector<MisuseInfo> untold_;
   std::set<std::pair<uint32_t, LockKey>> relocked_;  // {thread serial, lock} of deadlocks told
 };

@@ -158,11 +158,19 @@ std::optional<MisuseInfo> LedgerReader::Misuse(uint32_t index) const {
   info.other_stack = Load(record.other_stack);
   info.count = Load(record.count);
   const ledger::PackedRef lock = Load(record.lock), other = Load(record.other_lock);
-  if (lock != 0 && IsLock(lock)) {
-    info.lock = KeyOf(lock);
-    info.mode = ledger::ModeOf(lock);
+  const bool order = info.kind == ledger::MisuseKind::kOrderViolation;
+  if (order && ledger::ModeBitsOf(lock) <= ledger::kLastOrderRule) {
+    info.rule = static_cast<ledger::OrderRule>(ledger::ModeBitsOf(lock));
   }
-  if (other != 0 && IsLock(other)) info.other_lock = KeyOf(other);
+  const bool none = lock == 0 || info.rule == ledger::OrderRule::kNoLocks;
+  if (!none && IsLock(lock)) {
+    info.lock = KeyOf(lock);
+    if (!order) info.mode = ledger::ModeOf(lock);
+  }
+  if (other != 0 && IsLock(other)) {
+    info.other_lock = KeyOf(other);
+    info.other_mode = ledger::ModeOf(other);
+  }
   info.site = Load(record.site);
   info.time_ns = Load(record.time_ns);
   return info;

@@ -39,13 +39,12 @@ Words WordsFor(MisuseKind kind) {
       return {"fork_while_held", "forked while another thread held", "held by",
               "In the child, call nothing that may lock before exec; or hold such locks over "
               "fork with pthread_atfork."};
-    case MisuseKind::kOrderViolation:
-      return {"order_violation", "took, against the declared order,", "beside",
-              "Follow the declared order, or correct the declaration."};
     case MisuseKind::kInheritedHeld:
       return {"inherited_held", "waits in a forked child for", "held in the parent by",
               "In the child, call nothing that may lock before exec: the thread that holds it "
               "was not copied."};
+    case MisuseKind::kOrderViolation:  // told by ViolationFinding; named here
+      return {"order_violation", "took", "beside", "Follow the declared order."};
     case MisuseKind::kTakenInHandler:  // evidence, told by SignalLockWatch
     case MisuseKind::kNone: break;
   }
@@ -69,6 +68,7 @@ Grade GradeOf(const MisuseInfo& misuse, const LockInfo& lock) {
   const bool shared = misuse.mode == ledger::Mode::kShared;
   switch (misuse.kind) {
     case MisuseKind::kUnlockNotOwner:
+      if (IsOwnType(lock)) return {Confidence::kProven, "the lock refused it (std::system_error)"};
       if (RefusesOthers(lock)) return {Confidence::kProven, "the C library refused it (EPERM)"};
       if (shared) {
         return {Confidence::kLikely,
@@ -80,6 +80,8 @@ Grade GradeOf(const MisuseInfo& misuse, const LockInfo& lock) {
       if (misuse.stack == 0) return {Confidence::kPossible, "not known: whether in exit()"};
       if (shared) return {Confidence::kLikely, "the lock counted readers; who they are is recorded"};
       return {Confidence::kStrong, "the lock's own word named the holder, as the records do"};
+    case MisuseKind::kRelock:
+      return {Confidence::kProven, "the lock refused it (std::system_error)"};
     case MisuseKind::kTwoMutexes:
       return {Confidence::kLikely, "both waits were recorded; the other may just have been woken"};
     default:
@@ -93,6 +95,11 @@ bool IsExit(const std::string& function) {
 
 }  // namespace
 
+bool IsOwnType(const LockInfo& lock) {
+  return lock.kind == ledger::LockKind::kLock || lock.kind == ledger::LockKind::kRLock ||
+         lock.kind == ledger::LockKind::kSharedLock;
+}
+
 const char* MisuseName(MisuseKind kind) { return WordsFor(kind).name; }
 
 bool IsExcused(const FindingParts& parts, const MisuseInfo& misuse) {
@@ -103,11 +110,9 @@ bool IsExcused(const FindingParts& parts, const MisuseInfo& misuse) {
 }
 
 Finding MisuseFinding(const FindingParts& parts, const MisuseInfo& misuse, uint64_t now_ns) {
-  const bool order = misuse.kind == MisuseKind::kOrderViolation;
   const Words words = WordsFor(misuse.kind);
   Finding finding =
-      parts.Begin(order ? FindingKind::kOrderViolation : FindingKind::kMisuse,
-                  misuse.time_ns != 0 ? misuse.time_ns : now_ns);
+      parts.Begin(FindingKind::kMisuse, misuse.time_ns != 0 ? misuse.time_ns : now_ns);
   const bool has_lock = misuse.lock.index != ledger::kNoIndex;
   const Grade grade = GradeOf(misuse, has_lock ? parts.reader().Lock(misuse.lock) : LockInfo{});
   finding.confidence = grade.confidence;
@@ -117,8 +122,7 @@ Finding MisuseFinding(const FindingParts& parts, const MisuseInfo& misuse, uint6
   const size_t lock = has_lock ? parts.AddLock(&finding, misuse.lock) : 0;
   std::string sentence = absl::StrCat(NameOf(thread), " ", words.what, " ",
                                       has_lock ? finding.locks[lock].label : "a lock");
-  finding.headline =
-      absl::StrCat(order ? "LOCK-ORDER VIOLATION: " : "MISUSE: ", sentence);
+  finding.headline = absl::StrCat("MISUSE: ", sentence);
   absl::StrAppend(&sentence, PlaceInBrackets("called", thread.stack));
   const bool waits = misuse.kind == MisuseKind::kTwoMutexes;
   const char* mode = misuse.mode == ledger::Mode::kShared ? "shared" : "exclusive";

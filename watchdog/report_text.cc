@@ -43,7 +43,8 @@ void WriteLocks(const Finding& finding, TextWriter* out) {
     absl::StrAppend(&line, ": ", lock.kind);
     if (lock.address != 0) absl::StrAppendFormat(&line, " at %#x", lock.address);
     if (!lock.lock_class.empty()) {
-      absl::StrAppend(&line, ", first seen in ", lock.lock_class);
+      absl::StrAppend(&line, lock.class_declared ? ", of class " : ", first seen in ",
+                      lock.lock_class);
     }
     out->Line(2, line);
   }

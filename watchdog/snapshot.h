@@ -135,6 +135,8 @@ struct MisuseInfo {
   uint32_t stack = 0, other_stack = 0, count = 0;
   LockKey lock, other_lock;
   ledger::Mode mode = ledger::Mode::kNone;  // how the other thread holds `lock`, if it does
+  ledger::Mode other_mode = ledger::Mode::kNone;       // kOrderViolation: and `other_lock`
+  ledger::OrderRule rule = ledger::OrderRule::kNone;  // the same
   uint64_t site = 0, time_ns = 0;
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lockwarden/lockwarden.h"
+#include "runtime/gate.h"
 
 namespace lockwarden {
 namespace {
@@ -25,6 +26,9 @@ class Noted {
     log_->push_back(static_cast<int>(id_));
   }
   void unlock() { log_->push_back(-static_cast<int>(id_)); }
+  // Shared, in hundreds.
+  void lock_shared() { log_->push_back(100 * static_cast<int>(id_)); }
+  void unlock_shared() { log_->push_back(-100 * static_cast<int>(id_)); }
 
  private:
   uint64_t id_;
@@ -101,6 +105,74 @@ TEST(AcquireTest, AnOwnerThatAcquiresAgainKeepsWhatItHadAndGivesBackTheRest) {
   EXPECT_TRUE(outer.locked());
   EXPECT_FALSE(inner.locked());
   outer.unlock();
+}
+
+TEST(AcquireTest, SharedModesAreKeptAndTheExclusiveOneWinsOfTheSameLock) {
+  std::vector<int> log;
+  Noted a(1, &log), b(2, &log), c(3, &log);
+  { auto held = acquire(c, shared(a), shared(b), b); }
+  EXPECT_EQ(log, (std::vector<int>{100, 2, 3, -3, -2, -100}));
+}
+
+TEST(AcquireTest, ARangeMayHoldLocksOrPointersOrSharedOnes) {
+  std::vector<int> log;
+  std::vector<Noted> locks = {{3, &log}, {1, &log}};
+  { auto held = acquire(locks); }
+  EXPECT_EQ(log, (std::vector<int>{1, 3, -3, -1}));
+  log.clear();
+  Noted a(1, &log), b(2, &log), refusing(3, &log, true);
+  { auto held = acquire(std::vector<Noted*>{&b, &a, &b}); }
+  { auto held = acquire(std::vector<Shared<Noted>>{shared(b), shared(a)}); }
+  EXPECT_EQ(log, (std::vector<int>{1, 2, -2, -1, 100, 200, -200, -100}));
+  log.clear();
+  EXPECT_THROW(static_cast<void>(acquire(std::vector<Noted*>{&refusing, &a})), std::runtime_error);
+  EXPECT_EQ(log, (std::vector<int>{1, -1}));
+  { auto held = acquire(std::vector<Lock*>{}); }
+}
+
+LockClass upper("upper", {.rank = 2}), lower("lower", {.rank = 1});
+
+TEST(AcquireTest, RanksComeBeforeIds) {
+  set_order_policy(OrderPolicy::kThrow);
+  Lock above(upper), below(lower), unranked;
+  static_cast<void>(above.id());
+  { auto held = acquire(above, below); }  // each lock by itself would be refused otherwise
+  { auto held = acquire(above, unranked, below); }
+  set_order_policy(OrderPolicy::kDefault);
+}
+
+uint32_t Records() {
+  return ledger::TheLedger().header().tables[ledger::kMisuse].used.load();
+}
+
+TEST(AcquireTest, SetsNestUpwardsOnly) {
+  Lock a, b, c, d;
+  for (Lock* lock : {&a, &b, &c, &d}) static_cast<void>(lock->id());
+  const auto outer = acquire(b);
+  const uint32_t before = Records();
+  { auto inner = acquire(d, c); }
+  EXPECT_EQ(Records(), before);
+  for (int i = 0; i < 3; ++i) auto inner = acquire(d, a);
+  EXPECT_EQ(Records(), before + 1);  // once, although it is taken one by one and three times
+  set_order_policy(OrderPolicy::kThrow);
+  EXPECT_THROW(static_cast<void>(acquire(d, a)), LockOrderViolation);
+  EXPECT_FALSE(a.locked() || d.locked());
+  EXPECT_TRUE(b.locked());
+  set_order_policy(OrderPolicy::kOff);
+  { auto inner = acquire(d, a); }
+  set_order_policy(OrderPolicy::kDefault);
+}
+
+TEST(AcquireTest, WhatIsHeldAlreadyAndMayBeTakenAgainIsNoPartOfTheNesting) {
+  set_order_policy(OrderPolicy::kThrow);
+  RLock a;
+  Lock b, c;
+  static_cast<void>(a.id());
+  static_cast<void>(b.id());
+  const auto outer = acquire(a, b);
+  { auto inner = acquire(c, a); }
+  EXPECT_TRUE(a.locked());
+  set_order_policy(OrderPolicy::kDefault);
 }
 
 TEST(AcquireTest, ThreadsThatTakeTheSameLocksInAnyOrderDoNotDeadlock) {

@@ -50,3 +50,14 @@ void WaitUntilPaid() {
   while (balance == 0) paid.wait(balance_lock);
   balance_lock.unlock();
 }
+
+int Expected() {
+  lockwarden::assert_held(balance_lock);
+  return balance;
+}
+
+int Read() {
+  lockwarden::assert_not_held(balance_lock);
+  lockwarden::assert_held_shared(balance_lock);
+  return balance;
+}

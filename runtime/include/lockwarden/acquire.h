@@ -1,32 +1,65 @@
-// acquire(a, b, ...): takes several locks in ascending order of their ids, whatever the
-// order of the arguments, so that two threads that take the same set cannot deadlock.
+// acquire(a, b, ...), acquire(range): takes several locks in ascending order of rank and id,
+// whatever the order of the arguments, so that two threads that take the same set cannot
+// deadlock.
 //
-//   auto held = lockwarden::acquire(from.lock, to.lock);   // released when it goes
+//   auto held = lockwarden::acquire(from.lock, to.lock);       // released when it goes
+//   auto read = lockwarden::acquire(lockwarden::shared(table.lock), row.lock);
+//   std::vector<lockwarden::Lock*> locks = ...;
+//   auto all = lockwarden::acquire(locks);                     // locks, or pointers to them
 //
 // Locks are released in reverse order. If taking one throws, those taken are released.
-// The same lock may be given twice: it is taken once.
+// The same lock may be given twice: it is taken once, exclusively if it is given so at all.
+//
+// Sets nest upwards: one whose lowest lock is not above everything that the thread holds is a
+// lock-order violation (order.h), found before anything blocks. Classes with a declared order
+// that are acquired together should have ranks in that order.
+//
+// Locks of other types that have lock(), unlock() and an id() are sorted along, by id.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <memory>
+#include <type_traits>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "lockwarden/order.h"
 
 namespace lockwarden {
 inline namespace v1 {
+
+// Asks acquire() to take this lock shared.
+template <class L>
+struct Shared {
+  L& lock;
+};
+template <class L>
+Shared<L> shared(L& lock) noexcept {
+  return {lock};
+}
 
 namespace internal {
 
 struct LockToTake {
   void* lock = nullptr;
   uint64_t id = 0;
+  int rank = 0;
+  bool is_shared = false;
+  LockIdentity identity;  // of a lock of ours
   void (*take)(void*) = nullptr;
   void (*release)(void*) = nullptr;
 };
-// Not in the templates below, where names of the program's could be shadowed.
-inline bool ById(const LockToTake& a, const LockToTake& b) { return a.id < b.id; }
+// Not in the templates below, where names of the program's could be shadowed. Of the same
+// lock given twice, the exclusive one comes first.
+inline bool InOrder(const LockToTake& a, const LockToTake& b) {
+  if (a.rank != b.rank) return a.rank < b.rank;
+  if (a.id != b.id) return a.id < b.id;
+  return a.is_shared < b.is_shared;
+}
 inline bool SameLock(const LockToTake& a, const LockToTake& b) { return a.lock == b.lock; }
 
 // Take in one function and release in another is what the analysis exists to refuse.
@@ -38,20 +71,101 @@ template <class L>
 void Release(void* lock) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   static_cast<L*>(lock)->unlock();
 }
+template <class L>
+void TakeShared(void* lock) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  static_cast<L*>(lock)->lock_shared();
+}
+template <class L>
+void ReleaseShared(void* lock) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  static_cast<L*>(lock)->unlock_shared();
+}
+
+template <class L>
+concept HasId = requires(L& lock) {
+  static_cast<uint64_t>(lock.id());
+};
+template <class L>
+concept TakenAlone = HasId<L> && requires(L& lock) {
+  lock.lock(), lock.unlock();
+};
+template <class L>
+concept TakenShared = HasId<L> && requires(L& lock) {
+  lock.lock_shared(), lock.unlock_shared();
+};
+
+template <class L>
+LockToTake Describe(L& lock) {
+  LockToTake entry;
+  entry.lock = std::addressof(lock);
+  entry.id = lock.id();
+  if constexpr (IsOurs<L>) {
+    entry.identity = IdentityAccess::Of(lock);
+    entry.rank = lock.rank();
+  }
+  return entry;
+}
+template <TakenAlone L>
+LockToTake ToTake(L& lock) {
+  LockToTake entry = Describe(lock);
+  entry.take = Take<L>;
+  entry.release = Release<L>;
+  return entry;
+}
+template <TakenShared L>
+LockToTake ToTake(Shared<L> wanted) {
+  LockToTake entry = Describe(wanted.lock);
+  entry.is_shared = true;
+  entry.take = TakeShared<L>;
+  entry.release = ReleaseShared<L>;
+  return entry;
+}
+template <TakenAlone L>
+LockToTake ToTake(L* lock) {
+  return ToTake(*lock);
+}
+
+// Sorted, each lock once; how many are left.
+size_t SortSet(LockToTake* locks, size_t count);
+
+// While a set is being taken. The constructor looks whether it may be, once and for all of
+// it, and throws as the policy has it.
+class TakingASet {
+ public:
+  TakingASet(const LockToTake* locks, size_t count);
+  ~TakingASet();
+  TakingASet(const TakingASet&) = delete;
+  TakingASet& operator=(const TakingASet&) = delete;
+
+ private:
+  bool before_;
+};
+
+template <size_t kCount>
+struct FixedSet {
+  std::array<LockToTake, kCount> entries;
+  LockToTake* data() { return entries.data(); }
+  size_t size() const { return kCount; }
+};
+struct SetOfAnySize {
+  std::unique_ptr<LockToTake[]> entries;
+  size_t count = 0;
+  LockToTake* data() { return entries.get(); }
+  size_t size() const { return count; }
+};
 
 }  // namespace internal
 
 // The locks held by one acquire(). Movable; owned by one thread.
-template <size_t kCount>
+template <class Set>
 class [[nodiscard]] Acquired {
  public:
-  explicit Acquired(std::array<internal::LockToTake, kCount> entries) : entries_(entries) {
-    std::sort(entries_.begin(), entries_.end(), internal::ById);
-    const auto last = std::unique(entries_.begin(), entries_.end(), internal::SameLock);
-    const size_t count = static_cast<size_t>(last - entries_.begin());
+  explicit Acquired(Set set) : set_(std::move(set)) {
+    internal::LockToTake* const entries = set_.data();
+    const size_t count = internal::SortSet(entries, set_.size());
+    const internal::TakingASet taking(entries, count);
     try {
       while (held_ < count) {
-        entries_[held_].take(entries_[held_].lock);
+        entries[held_].take(entries[held_].lock);
         ++held_;
       }
     } catch (...) {
@@ -60,28 +174,41 @@ class [[nodiscard]] Acquired {
     }
   }
   ~Acquired() { release(); }
-  Acquired(Acquired&& other) noexcept : entries_(other.entries_), held_(other.held_) {
-    other.held_ = 0;
-  }
+  Acquired(Acquired&& other) noexcept
+      : set_(std::move(other.set_)), held_(std::exchange(other.held_, 0)) {}
   Acquired& operator=(Acquired&&) = delete;
 
   // Releases now what is still held, in reverse order.
   void release() {
+    internal::LockToTake* const entries = set_.data();
     while (held_ > 0) {
       --held_;
-      entries_[held_].release(entries_[held_].lock);
+      entries[held_].release(entries[held_].lock);
     }
   }
 
  private:
-  std::array<internal::LockToTake, kCount> entries_;
+  Set set_;
   size_t held_ = 0;
 };
 
 template <class... Locks>
-Acquired<sizeof...(Locks)> acquire(Locks&... locks) {
-  return Acquired<sizeof...(Locks)>({internal::LockToTake{
-      &locks, locks.id(), internal::Take<Locks>, internal::Release<Locks>}...});
+requires(requires(Locks&... locks) { (internal::ToTake(locks), ...); } ||
+         sizeof...(Locks) == 0) auto acquire(Locks&&... locks) {
+  using Set = internal::FixedSet<sizeof...(Locks)>;
+  return Acquired<Set>(Set{{internal::ToTake(locks)...}});
+}
+
+// Of locks, of pointers to locks, or of shared(lock). Allocates.
+template <class Range>
+requires(requires(Range& range) {
+  internal::ToTake(*std::begin(range));
+}) auto acquire(Range&& range) {
+  internal::SetOfAnySize set;
+  const auto size = static_cast<size_t>(std::distance(std::begin(range), std::end(range)));
+  set.entries = std::make_unique<internal::LockToTake[]>(size);
+  for (auto&& lock : range) set.entries[set.count++] = internal::ToTake(lock);
+  return Acquired<internal::SetOfAnySize>(std::move(set));
 }
 
 }  // namespace v1

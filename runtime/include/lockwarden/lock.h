@@ -14,6 +14,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "lockwarden/deadline.h"
+#include "lockwarden/order.h"
 
 namespace lockwarden {
 inline namespace v1 {
@@ -22,11 +23,13 @@ namespace internal {
 // Shared by Lock and RLock. 16 bytes; the word comes first, at the lock's address.
 struct LockState {
   std::atomic<uint32_t> word{0};  // 0, or the owner's tid; top bit: others may be asleep
-  std::atomic<uint32_t> id{0};    // assigned on first use, ascending
+  std::atomic<uint32_t> id{0};    // assigned on first use, ascending; top bit: kHasTraits
   const char* name = nullptr;     // not owned: a literal, or outlives the lock
+
+  constexpr LockState() noexcept = default;
+  constexpr explicit LockState(const LockTraits& traits) noexcept
+      : id(kHasTraits), name(traits.name()) {}
 };
-// Unique in the process, ascending; assigned on first use.
-uint32_t AssignId(std::atomic<uint32_t>* id);
 }  // namespace internal
 
 // Meets TimedLockable. Not recursive: a thread that locks it twice gets std::system_error with
@@ -36,12 +39,15 @@ class ABSL_LOCKABLE Lock {
   constexpr Lock() noexcept = default;
   // `name` is kept by pointer: pass a literal, or a string that outlives the lock.
   constexpr explicit Lock(const char* name) noexcept { state_.name = name; }
+  // With a class or a rank: see order.h. `traits` must outlive the lock.
+  constexpr explicit Lock(const LockTraits& traits) noexcept : state_(traits) {}
   // Must not be held. Ends the lock's identity, so that reused memory is not taken for it.
   ~Lock();
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
-  // Blocks until the lock is held. Throws std::system_error (see above).
+  // Blocks until the lock is held. Throws std::system_error (see above), or
+  // LockOrderViolation as the policy has it (order.h).
   void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION();
   // Never blocks; false if it is held, also by the calling thread.
   [[nodiscard]] bool try_lock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
@@ -66,6 +72,8 @@ class ABSL_LOCKABLE Lock {
   }
   // Unique in the process and ascending; assigned on first use. acquire() sorts by it.
   [[nodiscard]] uint64_t id() { return internal::AssignId(&state_.id); }
+  // As in the traits it was given, else 0. acquire() sorts by it before the id.
+  [[nodiscard]] int rank() const noexcept { return internal::RankOf(state_.id, state_.name); }
   // As given, or "".
   [[nodiscard]] const char* name() const noexcept {
     return state_.name == nullptr ? "" : state_.name;
@@ -73,6 +81,8 @@ class ABSL_LOCKABLE Lock {
 
  private:
   bool TryLock(internal::Deadline deadline);
+  friend struct internal::IdentityAccess;
+  internal::LockIdentity identity() noexcept { return {this, &state_.id, state_.name, 11}; }
 
   internal::LockState state_;
 };

@@ -21,6 +21,7 @@ class ABSL_LOCKABLE RLock {
   constexpr RLock() noexcept = default;
   // `name` as for Lock.
   constexpr explicit RLock(const char* name) noexcept { state_.name = name; }
+  constexpr explicit RLock(const LockTraits& traits) noexcept : state_(traits) {}
   ~RLock();
   RLock(const RLock&) = delete;
   RLock& operator=(const RLock&) = delete;
@@ -49,6 +50,7 @@ class ABSL_LOCKABLE RLock {
     return state_.word.load(std::memory_order_relaxed) != 0;  // a snapshot: pairs with nothing
   }
   [[nodiscard]] uint64_t id() { return internal::AssignId(&state_.id); }  // as for Lock
+  [[nodiscard]] int rank() const noexcept { return internal::RankOf(state_.id, state_.name); }  // as for Lock
   [[nodiscard]] const char* name() const noexcept {
     return state_.name == nullptr ? "" : state_.name;
   }
@@ -59,6 +61,8 @@ class ABSL_LOCKABLE RLock {
   uint32_t ReleaseLevels();
   void RestoreLevels(uint32_t levels);
   bool TryLock(internal::Deadline deadline);
+  friend struct internal::IdentityAccess;
+  internal::LockIdentity identity() noexcept { return {this, &state_.id, state_.name, 12}; }
 
   internal::LockState state_;
   // Levels beyond the first. Written by the owner; others only see it where they are told

@@ -1,0 +1,273 @@
+// Policies, and the comparison of what is wanted with what is held.
+#include "runtime/order_policy.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "lockwarden/acquire.h"
+#include "lockwarden/lock.h"
+#include "lockwarden/rlock.h"
+#include "runtime/lock_word.h"
+#include "runtime/recorder.h"
+
+namespace lockwarden {
+inline namespace v1 {
+namespace internal {
+
+using ledger::HoldView;
+using ledger::LockCall;
+using ledger::LockKind;
+using ledger::OrderRule;
+
+std::atomic<bool> order_is_checked{false};
+
+namespace {
+
+std::atomic<OrderPolicy> process_policy{OrderPolicy::kDefault};
+
+// In acquire(): the set was looked at as a whole, its locks are not one by one.
+thread_local bool taking_a_set = false;
+
+// Where one lock stands.
+struct Stand {
+  const LockClass* lock_class;
+  int rank;
+  bool has_rank;
+  uint32_t id;
+};
+
+const LockTraits* TraitsOf(const LockIdentity& lock) {
+  return internal::TraitsOf(*lock.id, lock.name);
+}
+
+Stand StandOf(const LockIdentity& lock) {
+  const LockTraits* traits = TraitsOf(lock);
+  const int rank = traits == nullptr ? kNoRank : traits->rank();
+  return {traits == nullptr ? nullptr : traits->lock_class(), rank == kNoRank ? 0 : rank,
+          rank != kNoRank, AssignId(lock.id)};
+}
+
+bool AboveInSets(const Stand& a, const Stand& b) {
+  return a.rank != b.rank ? a.rank > b.rank : a.id > b.id;
+}
+
+// What it breaks to take `wanted` while `held` is held; kNone: nothing.
+OrderRule Compare(const Stand& wanted, const Stand& held, bool all) {
+  if (wanted.lock_class != nullptr && held.lock_class != nullptr) {
+    if (comes_before(*wanted.lock_class, *held.lock_class)) return OrderRule::kDeclared;
+    if (comes_before(*held.lock_class, *wanted.lock_class)) return OrderRule::kNone;
+  }
+  if (!all && (!wanted.has_rank || !held.has_rank)) return OrderRule::kNone;
+  if (wanted.rank != held.rank) {
+    return wanted.rank < held.rank ? OrderRule::kRank : OrderRule::kNone;
+  }
+  const bool unordered = wanted.lock_class != nullptr && wanted.lock_class == held.lock_class &&
+                         wanted.lock_class->unordered();
+  return unordered || wanted.id > held.id ? OrderRule::kNone : OrderRule::kId;
+}
+
+const char* Reason(OrderRule rule) {
+  switch (rule) {
+    case OrderRule::kDeclared:
+      return "against the declared order of their classes";
+    case OrderRule::kRank:
+      return "of a higher rank";
+    case OrderRule::kId:
+      return "of the same rank and a higher id";
+    case OrderRule::kSet:
+      return "which is not below all of the set";
+    case OrderRule::kNoLocks:
+      return "where none is allowed";
+    case OrderRule::kNone:
+      break;
+  }
+  return "against the order";
+}
+
+// Name and class go into the ledger.
+void Describe(const ledger::OrderApi* api, const LockCall& call, const LockIdentity& lock) {
+  const LockTraits* const traits = TraitsOf(lock);
+  const LockClass* const lock_class = traits == nullptr ? nullptr : traits->lock_class();
+  api->describe(call, lock.name, lock_class == nullptr ? nullptr : lock_class->name(), lock_class);
+}
+
+LockCall CallOf(const LockIdentity& lock, uint64_t site, uint64_t cfa) {
+  return {lock.lock, site, cfa, static_cast<LockKind>(lock.kind)};
+}
+
+// What the thread holds of the linked types.
+struct Holds {
+  HoldView views[kHoldsLookedAt];
+  uint32_t count = 0;
+  explicit Holds(const ledger::OrderApi* api) {
+    if (api != nullptr) count = api->held(views, kHoldsLookedAt);
+  }
+  bool Has(const void* lock) const {
+    for (uint32_t i = 0; i < count; ++i) {
+      if (views[i].lock == lock) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+const ledger::OrderApi* OrderRecorder() {
+  using Function = const ledger::OrderApi* (*)();
+  static const ledger::OrderApi* const api = [] {
+    const auto found = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "lockwarden_order_v1"));
+    const ledger::OrderApi* table = found != nullptr ? found() : lockwarden_order_v1();
+    return table->version == ledger::OrderApi::kVersion ? table : nullptr;
+  }();
+  return api;
+}
+
+const LockTraits* TraitsOf(const std::atomic<uint32_t>& id, const char* name) noexcept {
+  // Relaxed: the bit was set by the lock's constructor. The name is the traits' first member.
+  const bool has = (id.load(std::memory_order_relaxed) & kHasTraits) != 0;
+  return has ? reinterpret_cast<const LockTraits*>(name) : nullptr;
+}
+
+int RankOf(const std::atomic<uint32_t>& id, const char* name) noexcept {
+  const LockTraits* traits = TraitsOf(id, name);
+  return traits == nullptr || traits->rank() == kNoRank ? 0 : traits->rank();
+}
+
+LockIdentity IdentityOf(const HoldView& held) {
+  void* const lock = const_cast<void*>(held.lock);
+  switch (held.kind) {
+    case LockKind::kLock:
+      return IdentityAccess::Of(*static_cast<Lock*>(lock));
+    case LockKind::kRLock:
+      return IdentityAccess::Of(*static_cast<RLock*>(lock));
+    default:
+      return {};
+  }
+}
+
+OrderPolicy PolicyFor(const LockTraits* traits) {
+  const LockClass* lock_class = traits == nullptr ? nullptr : traits->lock_class();
+  const OrderPolicy own = lock_class == nullptr ? OrderPolicy::kDefault : lock_class->policy();
+  return own != OrderPolicy::kDefault ? own : order_policy();
+}
+
+void ActOnViolation(OrderPolicy policy, const LockIdentity& wanted, const HoldView& held,
+                    OrderRule rule, uint64_t site, uint64_t cfa) {
+  const ledger::OrderApi* const api = OrderRecorder();
+  const LockCall call = CallOf(wanted, site, cfa);
+  if (wanted.lock != nullptr) Describe(api, call, wanted);
+  api->note_violation(call, held, rule);
+  const uint64_t wanted_id = wanted.lock == nullptr ? 0 : AssignId(wanted.id);
+  const LockIdentity identity = IdentityOf(held);
+  const uint64_t held_id = identity.lock == nullptr ? 0 : AssignId(identity.id);
+  char text[160];
+  if (wanted_id == 0) {
+    std::snprintf(text, sizeof(text), "lockwarden: a lock is held %s", Reason(rule));
+  } else {
+    std::snprintf(text, sizeof(text), "lockwarden: lock %llu is taken while lock %llu is held, %s",
+                  static_cast<unsigned long long>(wanted_id),
+                  static_cast<unsigned long long>(held_id), Reason(rule));
+  }
+  if (policy == OrderPolicy::kThrow) throw LockOrderViolation(wanted_id, held_id, text);
+  if (policy == OrderPolicy::kAbort) {
+    std::fprintf(stderr, "%s\n", text);
+    std::abort();
+  }
+}
+
+void NoteMisuse(ledger::MisuseKind kind, const LockIdentity& lock,
+                const std::atomic<uint32_t>* word, uint64_t site, uint64_t cfa) {
+  const ledger::OrderApi* const api = OrderRecorder();
+  if (api == nullptr) return;
+  const LockCall call = CallOf(lock, site, cfa);
+  Describe(api, call, lock);
+  // Relaxed: evidence; the recorder compares it with what it knows.
+  const uint32_t owner =
+      word == nullptr ? 0 : word->load(std::memory_order_relaxed) & ledger::kLockTidMask;
+  api->note_misuse(call, kind, owner);
+}
+
+void CheckOrderSlow(const LockIdentity& wanted, uint64_t site, uint64_t cfa) {
+  const LockTraits* const traits = TraitsOf(wanted);
+  const OrderPolicy policy = PolicyFor(traits);
+  const ledger::OrderApi* const api = OrderRecorder();
+  if (api == nullptr) return;
+  if (traits != nullptr) Describe(api, CallOf(wanted, site, cfa), wanted);
+  if (policy == OrderPolicy::kOff || taking_a_set) return;
+  const Stand stand = StandOf(wanted);
+  const Holds holds(api);
+  if (holds.Has(wanted.lock)) return;  // once more: not an order
+  for (uint32_t i = holds.count; i-- > 0;) {
+    const LockIdentity held = IdentityOf(holds.views[i]);
+    if (held.lock == nullptr) continue;
+    const OrderRule rule = Compare(stand, StandOf(held), policy != OrderPolicy::kDefault);
+    if (rule != OrderRule::kNone) {
+      return ActOnViolation(policy, wanted, holds.views[i], rule, site, cfa);
+    }
+  }
+}
+
+size_t SortSet(LockToTake* locks, size_t count) {
+  std::sort(locks, locks + count, InOrder);
+  return static_cast<size_t>(std::unique(locks, locks + count, SameLock) - locks);
+}
+
+namespace {
+
+// `locks` as they will be taken. One violation is told, the first that is met.
+void CheckSet(const LockToTake* locks, size_t count, uint64_t site, uint64_t cfa) {
+  const ledger::OrderApi* const api = OrderRecorder();
+  const Holds holds(api);
+  if (holds.count == 0) return;
+  bool lowest = true;
+  for (size_t i = 0; i < count; ++i) {
+    const LockIdentity& lock = locks[i].identity;
+    if (lock.lock == nullptr || holds.Has(lock.lock)) continue;
+    const OrderPolicy policy = PolicyFor(TraitsOf(lock));
+    if (policy == OrderPolicy::kOff) continue;
+    const Stand wanted = StandOf(lock);
+    for (uint32_t h = holds.count; h-- > 0;) {
+      const LockIdentity held = IdentityOf(holds.views[h]);
+      if (held.lock == nullptr) continue;
+      const Stand other = StandOf(held);
+      const bool declared = Compare(wanted, other, /*all=*/false) == OrderRule::kDeclared;
+      if (declared || (lowest && !AboveInSets(wanted, other))) {
+        return ActOnViolation(policy, lock, holds.views[h],
+                              declared ? OrderRule::kDeclared : OrderRule::kSet, site, cfa);
+      }
+    }
+    lowest = false;
+  }
+}
+
+}  // namespace
+
+TakingASet::TakingASet(const LockToTake* locks, size_t count) : before_(taking_a_set) {
+  CheckSet(locks, count, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  taking_a_set = true;
+}
+TakingASet::~TakingASet() { taking_a_set = before_; }
+
+}  // namespace internal
+
+void set_order_policy(OrderPolicy policy) noexcept {
+  // Relaxed, both: switches; nothing is published with them.
+  internal::process_policy.store(policy, std::memory_order_relaxed);
+  if (policy > OrderPolicy::kOff) {
+    internal::order_is_checked.store(true, std::memory_order_relaxed);  // as above
+  }
+}
+OrderPolicy order_policy() noexcept {
+  return internal::process_policy.load(std::memory_order_relaxed);  // a switch
+}
+
+LockOrderViolation::LockOrderViolation(uint64_t wanted, uint64_t held, const char* text) noexcept
+    : wanted_(wanted), held_(held) {
+  std::snprintf(text_, sizeof(text_), "%s", text);
+}
+
+}  // namespace v1
+}  // namespace lockwarden
