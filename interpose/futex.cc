@@ -173,8 +173,12 @@ bool IsWaitOfAHook(long word) {
   // Relaxed, both: own record; a lock record's address is written once.
   const ledger::PackedRef ref =
       self.record->FrameAt(self.Depth() - 1).wait.wait.load(std::memory_order_relaxed);
-  return ref != 0 && ledger::ModeOf(ref) == Mode::kExclusive &&
-         self.locks[ledger::IndexOf(ref)].address.load(std::memory_order_relaxed) ==  // as above
+  if (ref == 0 || ledger::ModeOf(ref) != Mode::kExclusive) return false;
+  // Or the program has annotated what it waits for. Relaxed: as old as the lock's life.
+  const uint32_t kind = self.locks[ledger::IndexOf(ref)].kind_and_flags.load(
+      std::memory_order_relaxed);  // as above
+  if (ledger::KindOf(kind) == ledger::LockKind::kUser) return true;
+  return self.locks[ledger::IndexOf(ref)].address.load(std::memory_order_relaxed) ==  // as above
              static_cast<uint64_t>(word);
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/lock_class.h"
 #include "runtime/misuse.h"
 #include "runtime/process.h"
+#include "runtime/user_lock.h"
 
 namespace lockwarden::ledger {
 namespace {
@@ -142,7 +143,12 @@ constexpr OrderApi kApi = {.version = OrderApi::kVersion,
                            .mode_held = ModeHeld,
                            .describe = Describe,
                            .note_violation = NoteViolation,
-                           .note_misuse = NoteMisuse};
+                           .note_misuse = NoteMisuse,
+                           .user = {.about_to_wait = UserAboutToWait,
+                                    .acquired = UserAcquired,
+                                    .released = UserReleased,
+                                    .destroyed = UserDestroyed,
+                                    .named = UserNamed}};
 
 }  // namespace
 }  // namespace lockwarden::ledger

@@ -32,6 +32,13 @@ struct LockCall {
 
 inline constexpr uint8_t kModeNotKnown = 0xff;
 
+// Locks of the program's own making; see user_lock.h.
+struct UserLockApi {
+  using Call = void (*)(const void* lock, uint64_t site, uint64_t cfa);
+  Call about_to_wait, acquired, released, destroyed;
+  void (*named)(const void* lock, const char* name, uint64_t site, uint64_t cfa);
+};
+
 struct OrderApi {
   static constexpr uint32_t kVersion = 1;
   uint32_t version;
@@ -48,6 +55,7 @@ struct OrderApi {
   // kUnlockNotOwner or kRelock, refused; kDestroyHeld. `owner`: the tid that the lock's word
   // names, 0: nobody.
   void (*note_misuse)(const LockCall& call, MisuseKind kind, uint32_t owner);
+  UserLockApi user;
 };
 
 }  // namespace lockwarden::ledger

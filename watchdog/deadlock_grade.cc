@@ -21,12 +21,14 @@ bool HasWordLayout(LockKind kind) {
 
 void Grade(const WaitModel& model, bool inferred, uint64_t confirm_after_ns, Deadlock* deadlock) {
   int without_word = 0, without_kernel = 0, by_word_only = 0, partly = 0, asked_words = 0;
-  int spinning = 0, unnamed = 0, files = 0;
+  int spinning = 0, annotated = 0, unnamed = 0, files = 0;
   bool strong_at_most = deadlock->shape != Deadlock::Shape::kCycle || deadlock->everyone_asleep;
   for (uint32_t i : deadlock->core) {
     const ModelNode& node = model.nodes[i];
     if (node.kernel == KernelSays::kSpins) {
       ++spinning;
+    } else if (node.kernel == KernelSays::kAnnotated) {
+      ++annotated;
     } else if (node.kernel != KernelSays::kAgrees) {
       ++without_kernel;
     }
@@ -71,16 +73,20 @@ void Grade(const WaitModel& model, bool inferred, uint64_t confirm_after_ns, Dea
         spinning == 1 ? "one of these threads spins" : "some of these threads spin",
         ": Lockwarden's own loop, whose counter moved between the looks"));
   }
+  if (annotated > 0) {
+    evidence.push_back("the program says that it waits for a lock of its own making; the kernel "
+                       "does not see that");
+  }
   if (without_kernel > 0) {
     evidence.push_back("the kernel would not say what some of them wait in; they sleep, and have "
                        "not run in between");
-  } else if (spinning == 0 && files > 0) {
+  } else if (spinning + annotated == 0 && files > 0) {
     evidence.push_back("the kernel shows every one of these threads asleep, without a time limit, "
                        "in a wait for that very lock");
-  } else if (spinning == 0) {
+  } else if (spinning + annotated == 0) {
     evidence.push_back("the kernel shows every one of these threads asleep in a futex wait without "
                        "a time limit on that very object");
-  } else if (static_cast<size_t>(spinning) < deadlock->core.size()) {
+  } else if (static_cast<size_t>(spinning + annotated) < deadlock->core.size()) {
     evidence.push_back("the kernel shows the others asleep, without a time limit, in a wait for "
                        "that very object");
   }
@@ -94,7 +100,7 @@ void Grade(const WaitModel& model, bool inferred, uint64_t confirm_after_ns, Dea
         "every thread of the process is asleep, or spins, without a time limit: nobody is left to "
         "wake another");
   }
-  const int missing = (without_word > 0 ? 1 : 0) + (without_kernel > 0 ? 1 : 0);
+  const int missing = (without_word > 0 ? 1 : 0) + (without_kernel + annotated > 0 ? 1 : 0);
   strong_at_most |= by_word_only > 0 || partly > 0 || unnamed > 0;
   if (inferred && !deadlock->everyone_asleep) {
     deadlock->confidence = Confidence::kLikely;

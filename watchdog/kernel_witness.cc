@@ -70,6 +70,11 @@ KernelSays CheckWait(const KernelThread& thread, const ExpectedWait& expected) {
     return thread.state == 'R' && !in_a_call && expected.spun ? KernelSays::kSpins
                                                               : KernelSays::kContradicts;
   }
+  if (expected.kind == ledger::LockKind::kUser) {
+    const bool on_it = IsUntimedFutexWait(thread) &&
+                       IsWordOf(expected.kind, thread.syscall_args[0] - expected.address);
+    return thread.state == 'S' && on_it ? KernelSays::kAgrees : KernelSays::kAnnotated;
+  }
   if (thread.state != 'S') return KernelSays::kContradicts;
   if (!thread.syscall.has_value()) return KernelSays::kAsleep;
   if (!IsUntimedFutexWait(thread)) return KernelSays::kContradicts;

@@ -15,6 +15,7 @@ namespace lockwarden {
 enum class KernelSays {
   kAgrees,       // asleep in an untimed futex wait on that object
   kSpins,        // awake, in Lockwarden's own loop round that spin lock
+  kAnnotated,    // awake or asleep elsewhere; the program says that it waits for its own lock
   kAsleep,       // asleep, but what in could not be read: compare context switches
   kContradicts,  // gone, running, elsewhere, or its wait has a time limit
   kStopped,      // by a debugger or a signal: nothing can be said now

@@ -144,6 +144,7 @@ class Builder {
     node.kernel = CheckWait(kernel, expected);
     const bool asleep = node.kernel == KernelSays::kAgrees ||
                         node.kernel == KernelSays::kSpins ||
+                        node.kernel == KernelSays::kAnnotated ||
                         (node.kernel == KernelSays::kAsleep && node.stayed_asleep);
     // Whoever waits for anybody may be woken from outside if the futex is not private.
     const bool from_outside = node.need == Need::kAnyone && kernel.syscall.has_value() &&

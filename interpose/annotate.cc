@@ -1,0 +1,22 @@
+// The annotations of annotate.h, as a program that is only preloaded finds them.
+#include "interpose/real.h"
+#include "runtime/recorder.h"
+#include "runtime/user_lock.h"
+
+using namespace lockwarden;
+
+LOCKWARDEN_HOOK void lockwarden_user_about_to_wait(const void* lock) {
+  ledger::UserAboutToWait(lock, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+}
+LOCKWARDEN_HOOK void lockwarden_user_acquired(const void* lock) {
+  ledger::UserAcquired(lock, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+}
+LOCKWARDEN_HOOK void lockwarden_user_released(const void* lock) {
+  ledger::UserReleased(lock, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+}
+LOCKWARDEN_HOOK void lockwarden_user_named(const void* lock, const char* name) {
+  ledger::UserNamed(lock, name, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+}
+LOCKWARDEN_HOOK void lockwarden_user_destroyed(const void* lock) {
+  ledger::UserDestroyed(lock, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+}
