@@ -29,6 +29,7 @@ constexpr Key kKeys[] = {
     {"restart_window", "a duration; lockwarden run acts on it"},
     {"metrics", "ADDR:PORT; lockwarden run acts on it"},
     {"incidents", "a directory; lockwarden run acts on it"},
+    {"rules", "a file; lock order is recorded; lockwarden run acts on it"},
     {"report", "stderr or a file; lockwarden run acts on it"},
     {"format", "text|json; lockwarden run acts on it"},
     {"exitcode", "0 to 255; lockwarden run acts on it"},
@@ -79,6 +80,9 @@ void Apply(Settings* settings, Text key, Text value) {
       settings->order = value.Is("test");
       return;
     }
+  } else if (SameKey(key, "rules")) {
+    settings->rules = value.size != 0;
+    return;
   } else if (SameKey(key, "stacks")) {
     if (value.Is("full") || value.Is("site") || value.Is("off")) {
       settings->stacks = value.Is("full")   ? StackMode::kFull
@@ -132,6 +136,7 @@ void ParseSocket(const char* text, Settings* settings) {
 Settings ParseSettings(const char* options, const char* socket) {
   Settings settings;
   if (options != nullptr) ParseOptions(options, &settings);
+  settings.order |= settings.rules;
   if (socket != nullptr) ParseSocket(socket, &settings);
   settings.loaded = true;
   return settings;

@@ -14,7 +14,9 @@ enum class StackMode : uint8_t { kOff, kSite, kFull };
 
 struct Settings {
   bool loaded = false;
-  bool order = false;  // profile=test predicts, so lock order is recorded; production does not
+  // Lock order is recorded: profile=test predicts from it, and rules are held against it.
+  bool order = false;
+  bool rules = false;
   StackMode stacks = StackMode::kFull;
   char token[33] = {};         // empty: nobody asked for the ledger
   char socket_path[108] = {};  // sun_path

@@ -20,10 +20,12 @@ target_sources(lockwarden_watchdog PRIVATE
   memory_map.cc
   misuse_finding.cc
   order_finding.cc
+  order_rules.cc
   order_verdict.cc
   order_watch.cc
   outside_watch.cc
   process_list.cc
+  rule_watch.cc
   shared_memory.cc
   signal_lock_watch.cc
   thread_roster.cc

@@ -12,6 +12,7 @@
 #include "watchdog/misuse_finding.h"
 #include "watchdog/order_finding.h"
 #include "watchdog/order_watch.h"
+#include "watchdog/rule_watch.h"
 #include "watchdog/signal_lock_watch.h"
 #include "watchdog/violation_finding.h"
 
@@ -32,6 +33,7 @@ class ProcessJudge::Impl {
         pid_(pid),
         detector_(reader, kernel, options.confirm_after_ns),
         order_(reader),
+        rules_(reader, options.rules),
         signal_locks_(reader),
         exits_(reader, kernel),
         parts_(reader, kernel, resolver, &names_, pid) {}
@@ -59,6 +61,7 @@ class ProcessJudge::Impl {
       signal_locks_.Tell(parts_, kernel_->CaughtSignals(), detector_.has_suspects(), now_ns,
                          &findings);
     }
+    rules_.Look(snapshot_, parts_, /*last=*/false, &findings);
     if (options_.predict) Predict(now_ns, /*last=*/false, &findings);
     state_.deadlocked_threads = detector_.deadlocked_threads();
     state_.deadlock_cycles = detector_.deadlocks_now();
@@ -75,6 +78,7 @@ class ProcessJudge::Impl {
     if (options_.predict) {
       signal_locks_.Tell(parts_, std::nullopt, /*hold=*/false, now_ns, &findings);
     }
+    rules_.Look(snapshot_, parts_, /*last=*/true, &findings);
     if (options_.predict) Predict(now_ns, /*last=*/true, &findings);
     detector_.Forget();
     next_look_ns_ = 0;
@@ -187,6 +191,7 @@ class ProcessJudge::Impl {
   ThreadNames names_;
   DeadlockDetector detector_;
   OrderWatch order_;
+  RuleWatch rules_;
   SignalLockWatch signal_locks_;
   ExitWatch exits_;
   FindingParts parts_;

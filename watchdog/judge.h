@@ -63,9 +63,12 @@ class StackResolver {
   virtual StackTrace Resolve(const std::vector<uint64_t>& pcs) = 0;
 };
 
+class OrderRules;
+
 struct JudgeOptions {
   uint64_t confirm_after_ns = 30'000'000;  // between the two collects
   bool predict = true;                     // lock-order cycles
+  const OrderRules* rules = nullptr;       // null: none; outlives the judge
 };
 
 // Now, of one process: what metrics show.

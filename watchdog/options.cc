@@ -73,6 +73,12 @@ absl::Status SetReport(absl::string_view value, Options* options) {
   return absl::OkStatus();
 }
 
+absl::Status SetRules(absl::string_view value, Options* options) {
+  if (value.empty()) return Bad("must name a file");
+  options->rules = std::string(value);
+  return absl::OkStatus();
+}
+
 constexpr char kProfiles[] = "test|production";
 constexpr char kActions[] = "report|dump|abort|restart";
 constexpr char kRestarts[] = "never|on-failure|always";
@@ -112,6 +118,10 @@ const OptionKey kKeys[] = {
      SetMetrics},
     {"incidents", "DIR", "./lockwarden-incidents",
      "where each finding leaves a directory with its report and the black box", SetIncidents},
+    {"rules", "FILE", "none",
+     "lines 'order A before B' by class, lock name, variable, function or file:line: to take A\n"
+     "while holding B is reported",
+     SetRules},
     {"report", "stderr|FILE", "stderr", "where reports go; a file is appended to", SetReport},
     {"format", kFormats, "text", "json: one object a line, one line a finding",
      [](absl::string_view v, Options* o) { return SetChoice(v, kFormats, &o->format); }},
@@ -223,6 +233,7 @@ absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
   }
   options.incidents = Absolute(options.incidents, directory);
   options.report = Absolute(options.report, directory);
+  options.rules = Absolute(options.rules, directory);
   return options;
 }
 

@@ -34,6 +34,7 @@ struct Options {
   std::string incidents = "lockwarden-incidents";  // absolute after ResolveOptions
   std::string incidents_shown = "./lockwarden-incidents";  // as it was written: for messages
   std::string report;     // absolute path; empty: standard error
+  std::string rules;      // absolute path; empty: none
   ReportFormat format = ReportFormat::kText;
   StackDetail stacks = StackDetail::kFull;
   int exitcode = 66;      // 0: findings do not change the exit code

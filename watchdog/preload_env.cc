@@ -104,7 +104,8 @@ std::vector<std::string> BuildEnvironment(const std::vector<std::string>& enviro
 
 std::string RecorderOptions(const Options& options) {
   return absl::StrCat("profile=", ProfileName(options.profile),
-                      ",stacks=", StackDetailName(options.stacks));
+                      ",stacks=", StackDetailName(options.stacks),
+                      options.rules.empty() ? "" : ",rules=given");
 }
 
 }  // namespace lockwarden

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "watchdog/incident.h"
+#include "watchdog/order_rules.h"
 #include "watchdog/preflight.h"
 #include "watchdog/preload_env.h"
 
@@ -38,6 +39,12 @@ ExitStatus RunCommand(const RunRequest& request) {
   const absl::Status writable = writer.Check();
   if (!writable.ok() && options.incidents_given) return Fail(&notices, writable.message());
 
+  OrderRules rules;
+  if (!options.rules.empty()) {
+    auto loaded = OrderRules::Load(options.rules);
+    if (!loaded.ok()) return Fail(&notices, absl::StrCat("rules: ", loaded.status().message()));
+    rules = *std::move(loaded);
+  }
   std::unique_ptr<ReportSink> file;
   if (!options.report.empty()) {
     auto opened = ReportSink::File(options.report);
@@ -62,6 +69,7 @@ ExitStatus RunCommand(const RunRequest& request) {
   setup.inherited = request.inherited;
   setup.registrar = registrar->get();
   setup.desk = &desk;
+  setup.rules = &rules;
   setup.make_metrics_server = request.make_metrics_server;
   Supervisor supervisor(std::move(setup));
   if (const absl::Status status = supervisor.StartMetrics(); !status.ok()) {

@@ -141,6 +141,7 @@ void Supervisor::TakeRegistrations(uint64_t now_ns) {
     if (const auto old = processes_.find(pid); old != processes_.end()) Retire(old, now_ns);
     JudgeOptions judging;
     judging.predict = options_.profile == Profile::kTest;
+    judging.rules = setup_.rules;
     const auto added =
         processes_.emplace(pid, std::make_unique<WatchedProcess>(std::move(registration), judging));
     if (pidfd < 0) {

@@ -46,6 +46,7 @@ class Supervisor {
     const InheritedState* inherited = nullptr;
     Registrar* registrar = nullptr;
     FindingDesk* desk = nullptr;
+    const OrderRules* rules = nullptr;  // null: none
     MetricsServerFactory make_metrics_server;
   };
   explicit Supervisor(Setup setup);

@@ -1,0 +1,112 @@
+// The format, and the way along the rules.
+#include "watchdog/order_rules.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace lockwarden {
+namespace {
+
+// Words, "quoted words" and nothing behind a '#'. False: a quote is never closed.
+bool SplitLine(absl::string_view line, std::vector<std::string>* words) {
+  size_t i = 0;
+  while (i < line.size()) {
+    if (absl::ascii_isspace(static_cast<unsigned char>(line[i]))) {
+      ++i;
+    } else if (line[i] == '#') {
+      return true;
+    } else if (line[i] == '"') {
+      const size_t end = line.find('"', i + 1);
+      if (end == absl::string_view::npos) return false;
+      words->emplace_back(line.substr(i + 1, end - i - 1));
+      i = end + 1;
+    } else {
+      const size_t begin = i;
+      while (i < line.size() && !absl::ascii_isspace(static_cast<unsigned char>(line[i]))) ++i;
+      words->emplace_back(line.substr(begin, i - begin));
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<OrderRules> OrderRules::Parse(absl::string_view text, absl::string_view name) {
+  OrderRules rules;
+  rules.name_ = std::string(name);
+  int number = 0;
+  const auto bad = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ":", number, ": ", what));
+  };
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    ++number;
+    std::vector<std::string> words;
+    if (!SplitLine(line, &words)) return bad("the quote is never closed");
+    if (words.empty()) continue;
+    bool well_formed = words[0] == "order" && words.size() >= 4 && words.size() % 2 == 0;
+    for (size_t i = 2; well_formed && i < words.size(); i += 2) well_formed = words[i] == "before";
+    if (!well_formed) {
+      return bad(
+          absl::StrCat("must be 'order A before B', is '", absl::StripAsciiWhitespace(line), "'"));
+    }
+    for (size_t i = 1; i + 2 < words.size(); i += 2) {
+      const std::string &before = words[i], &after = words[i + 2];
+      if (before.empty() || after.empty()) return bad("a name is empty");
+      if (before == after) return bad(absl::StrCat("'", before, "' before itself"));
+      if (rules.Broken({before}, {after}) != nullptr) continue;  // said already
+      if (const Rule* opposite = rules.Broken({after}, {before}); opposite != nullptr) {
+        return bad(
+            absl::StrCat("'", before, "' before '", after, "' contradicts line ", opposite->line));
+      }
+      rules.by_before_[before].push_back(rules.rules_.size());
+      rules.rules_.push_back({before, after, number});
+    }
+  }
+  return rules;
+}
+
+absl::StatusOr<OrderRules> OrderRules::Load(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path);
+  std::ostringstream text;
+  // Of an empty file nothing can be copied, which is no error.
+  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (!file.is_open() || file.bad() || text.fail()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot read ", path, ": ", std::strerror(errno != 0 ? errno : EIO)));
+  }
+  return Parse(text.str(), path);
+}
+
+const OrderRules::Rule* OrderRules::Broken(const std::set<std::string>& wanted,
+                                           const std::set<std::string>& held) const {
+  for (const std::string& name : wanted) {
+    const auto found = by_before_.find(name);
+    if (found == by_before_.end()) continue;
+    for (const size_t index : found->second) {
+      std::set<std::string> seen;
+      if (Reaches(rules_[index].after, held, &seen)) return &rules_[index];
+    }
+  }
+  return nullptr;
+}
+
+bool OrderRules::Reaches(const std::string& from, const std::set<std::string>& to,
+                         std::set<std::string>* seen) const {
+  if (to.contains(from)) return true;
+  if (!seen->insert(from).second) return false;
+  const auto found = by_before_.find(from);
+  if (found == by_before_.end()) return false;
+  for (const size_t index : found->second) {
+    if (Reaches(rules_[index].after, to, seen)) return true;
+  }
+  return false;
+}
+
+}  // namespace lockwarden

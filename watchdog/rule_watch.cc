@@ -1,0 +1,103 @@
+// Names of locks, and one finding for each pair of sites that breaks a rule.
+#include "watchdog/rule_watch.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "watchdog/frames.h"
+#include "watchdog/violation_finding.h"
+
+namespace lockwarden {
+namespace {
+
+constexpr uint32_t kBatch = 4096;  // edges
+constexpr size_t kEdgesALook = 65'536;
+constexpr uint32_t kPatience = 100;    // looks at an edge that never becomes whole
+constexpr size_t kNamesKept = 65'536;  // locks; then they are worked out anew
+
+bool CouldBlockForEver(const ledger::OrderWitness& witness) {
+  return (witness.to_mode & (ledger::kTry | ledger::kTimed)) == 0;
+}
+
+ledger::Mode ModeIn(uint8_t bits) { return static_cast<ledger::Mode>(bits & ledger::kModeMask); }
+
+}  // namespace
+
+void RuleWatch::Look(const Snapshot& snapshot, const FindingParts& parts, bool last,
+                     std::vector<Finding>* findings) {
+  if (rules_ == nullptr || rules_->empty()) return;
+  std::vector<EdgeInfo> due = std::move(fresh_);
+  fresh_.clear();
+  ReadEdges(snapshot, last);
+  if (last) std::move(fresh_.begin(), fresh_.end(), std::back_inserter(due));
+  for (const EdgeInfo& edge : due) Judge(edge, parts, findings);
+}
+
+void RuleWatch::ReadEdges(const Snapshot& snapshot, bool last) {
+  while (next_edge_ < snapshot.order_edges && (last || fresh_.size() < kEdgesALook)) {
+    std::vector<EdgeInfo> edges = reader_->Edges(next_edge_, kBatch);
+    for (EdgeInfo& edge : edges) {
+      next_edge_ = edge.index + 1;
+      fresh_.push_back(std::move(edge));
+    }
+    if (!edges.empty()) {
+      stalled_looks_ = 0;
+      continue;
+    }
+    // The next one is not whole yet: its writer is at it, or died in the middle of it.
+    if (!last && ++stalled_looks_ < kPatience) return;
+    stalled_looks_ = 0;
+    ++next_edge_;
+  }
+}
+
+void RuleWatch::Judge(const EdgeInfo& edge, const FindingParts& parts,
+                      std::vector<Finding>* findings) {
+  const auto witness =
+      std::find_if(edge.witnesses.begin(), edge.witnesses.end(), CouldBlockForEver);
+  if (witness == edge.witnesses.end()) return;
+  const std::set<std::string> held = NamesOf(edge.from, parts);
+  const OrderRules::Rule* rule = rules_->Broken(NamesOf(edge.to, parts), held);
+  if (rule == nullptr || !told_.insert({witness->from_site, witness->to_site}).second) return;
+  OrderViolation violation;
+  violation.thread_serial = witness->thread_serial;
+  violation.wanted = edge.to;
+  violation.held = edge.from;
+  violation.wanted_mode = ModeIn(witness->to_mode);
+  violation.held_mode = ModeIn(witness->from_mode);
+  violation.wanted_stack = witness->to_stack;
+  violation.held_stack = witness->from_stack;
+  violation.wanted_site = witness->to_site;
+  violation.held_site = witness->from_site;
+  violation.why = absl::StrCat("The rule in ", rules_->name(), ":", rule->line,
+                               " says: ", rule->before, " before ", rule->after, ".");
+  violation.advice = "Take these locks in the order of the rule, or correct the rule.";
+  findings->push_back(ViolationFinding(parts, violation, edge.first_ns));
+}
+
+const std::set<std::string>& RuleWatch::NamesOf(LockKey key, const FindingParts& parts) {
+  if (names_.size() >= kNamesKept) names_.clear();
+  const auto [entry, fresh] = names_.try_emplace(key);
+  std::set<std::string>& names = entry->second;
+  if (!fresh) return names;
+  const LockInfo info = reader_->Lock(key);
+  const ClassInfo lock_class = reader_->Class(info.lock_class);
+  names = {info.name, lock_class.name};
+  // The variable that it lies in: looked up as if just behind a call.
+  const auto variable = parts.Stack(0, info.address + 1);
+  if (!variable.empty() && !variable[0].module.empty()) names.insert(variable[0].function);
+  // Where it was created, or first locked.
+  const uint32_t stack = info.init_stack != 0 ? info.init_stack : lock_class.stack;
+  const StackTrace visible = VisibleFrames(parts.Stack(stack, lock_class.site));
+  const auto user = std::find_if(visible.begin(), visible.end(), IsUserFrame);
+  if (user != visible.end()) {
+    names.insert(user->function);
+    names.insert(absl::StrCat(user->file, ":", user->line));
+    names.insert(absl::StrCat(Basename(user->file), ":", user->line));
+  }
+  names.erase("");
+  names.erase(":0");
+  return names;
+}
+
+}  // namespace lockwarden
