@@ -1,0 +1,38 @@
+# What `cmake --install` puts where: the command with its preload library beside it, the linked
+# library with its headers, and how others find them: find_package(lockwarden), pkg-config.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS lockwarden RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# Where the command looks for it: lib/lockwarden beside bin, whatever LIBDIR is.
+install(TARGETS lockwarden_preload LIBRARY DESTINATION lib/lockwarden)
+
+set_target_properties(lockwarden_static PROPERTIES EXPORT_NAME lockwarden)
+set_target_properties(lockwarden_exporter PROPERTIES EXPORT_NAME exporter)
+install(TARGETS lockwarden_static EXPORT lockwarden
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY runtime/include/lockwarden DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS lockwarden_exporter EXPORT lockwarden_exporter
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+                             ${CMAKE_INSTALL_INCLUDEDIR}/lockwarden/private)
+install(FILES exporter/include/lockwarden/exporter.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lockwarden)
+install(FILES watchdog/metrics_server.h watchdog/metrics_view.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lockwarden/private/watchdog)
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/lockwarden)
+foreach(name lockwarden lockwarden_exporter)
+  install(EXPORT ${name} NAMESPACE lockwarden:: FILE ${name}-targets.cmake DESTINATION ${package})
+endforeach()
+configure_package_config_file(cmake/lockwarden-config.cmake.in
+  ${CMAKE_BINARY_DIR}/lockwarden-config.cmake INSTALL_DESTINATION ${package})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/lockwarden-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/lockwarden-config.cmake
+              ${CMAKE_BINARY_DIR}/lockwarden-config-version.cmake DESTINATION ${package})
+
+file(RELATIVE_PATH LOCKWARDEN_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/lockwarden.pc.in ${CMAKE_BINARY_DIR}/lockwarden.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/lockwarden.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
