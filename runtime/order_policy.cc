@@ -10,6 +10,7 @@
 #include "lockwarden/acquire.h"
 #include "lockwarden/lock.h"
 #include "lockwarden/rlock.h"
+#include "lockwarden/shared_lock.h"
 #include "runtime/lock_word.h"
 #include "runtime/recorder.h"
 
@@ -143,6 +144,8 @@ LockIdentity IdentityOf(const HoldView& held) {
       return IdentityAccess::Of(*static_cast<Lock*>(lock));
     case LockKind::kRLock:
       return IdentityAccess::Of(*static_cast<RLock*>(lock));
+    case LockKind::kSharedLock:
+      return IdentityAccess::Of(*static_cast<SharedLock*>(lock));
     default:
       return {};
   }

@@ -1,6 +1,7 @@
 // SharedLock's members: each one step of shared_word.h, recorded or not.
 #include "lockwarden/shared_lock.h"
 
+#include "runtime/order_policy.h"
 #include "runtime/own_type.h"
 #include "runtime/shared_acquire.h"
 
@@ -76,6 +77,7 @@ bool Convert(void* lock, Mode to, uint8_t bits, uint64_t site, uint64_t cfa,
 SharedLock::~SharedLock() { ledger::TheRecorder()->end_life(&word_, LOCKWARDEN_CFA); }
 
 void SharedLock::lock() {
+  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   TakeOrThrow<OwnExclusive>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
 }
 bool SharedLock::try_lock() {
@@ -87,6 +89,7 @@ bool SharedLock::TryLock(Deadline deadline) {
 void SharedLock::unlock() { Unlock<OwnExclusive>(&word_, LOCKWARDEN_CFA); }
 
 void SharedLock::lock_shared() {
+  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   TakeOrThrow<OwnShared>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
 }
 bool SharedLock::try_lock_shared() {
@@ -98,6 +101,7 @@ bool SharedLock::TryLockShared(Deadline deadline) {
 void SharedLock::unlock_shared() { Unlock<OwnShared>(&word_, LOCKWARDEN_CFA); }
 
 void SharedLock::lock_upgrade() {
+  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   TakeOrThrow<OwnUpgrade>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
 }
 bool SharedLock::try_lock_upgrade() {

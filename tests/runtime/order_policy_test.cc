@@ -155,6 +155,20 @@ TEST_F(OrderPolicyTest, ATryMayGoAgainstTheOrderAndARelockIsNoOrder) {
   recursive.unlock();
 }
 
+TEST_F(OrderPolicyTest, ASharedLockIsHeldToItInEveryMode) {
+  set_order_policy(OrderPolicy::kThrow);
+  SharedLock below(low), above(high);
+  EXPECT_EQ(above.rank(), 2);
+  above.lock_shared();
+  assert_held_shared(above);
+  EXPECT_THROW(below.lock_shared(), LockOrderViolation);
+  EXPECT_THROW(below.lock_upgrade(), LockOrderViolation);
+  EXPECT_THROW(static_cast<void>(acquire(shared(below))), LockOrderViolation);
+  EXPECT_FALSE(below.locked());
+  above.unlock_shared();
+  { auto held = acquire(shared(above), below); }
+}
+
 // Two sites, whatever locks meet there.
 __attribute__((noinline)) void TakeBoth(Lock& outer, Lock& inner) {
   outer.lock();

@@ -37,6 +37,9 @@ class ABSL_LOCKABLE SharedLock {
   constexpr SharedLock() noexcept = default;
   // `name` as for Lock.
   constexpr explicit SharedLock(const char* name) noexcept : name_(name) {}
+  // As for Lock.
+  constexpr explicit SharedLock(const LockTraits& traits) noexcept
+      : name_(traits.name()), id_(internal::kHasTraits) {}
   ~SharedLock();
   SharedLock(const SharedLock&) = delete;
   SharedLock& operator=(const SharedLock&) = delete;
@@ -115,9 +118,13 @@ class ABSL_LOCKABLE SharedLock {
     return word_.load(std::memory_order_relaxed) != 0;  // a snapshot: pairs with nothing
   }
   [[nodiscard]] uint64_t id() { return internal::AssignId(&id_); }  // as for Lock
+  [[nodiscard]] int rank() const noexcept { return internal::RankOf(id_, name_); }  // the same
   [[nodiscard]] const char* name() const noexcept { return name_ == nullptr ? "" : name_; }
 
  private:
+  friend struct internal::IdentityAccess;
+  internal::LockIdentity identity() noexcept { return {this, &id_, name_, 13}; }
+
   bool TryLock(internal::Deadline deadline);
   bool TryLockShared(internal::Deadline deadline);
   bool TryLockUpgrade(internal::Deadline deadline);
