@@ -1,8 +1,9 @@
 /*
- * The publication protocol of runtime/thread_record.h, step by step: one thread (P1 to P7)
+ * The publication protocol of runtime/thread_record.h, store by store: a thread (P1 to P7)
  * that takes two mutexes in every way, and a reader that copies its record at any time (Q1 to
- * Q6). Who else uses the mutexes is left open: each wait may last as long as one likes. Checked exhaustively by
- * model_test.py; each step can be broken by -DBREAK_..., and then an assertion must fail.
+ * Q6). Who else uses the mutexes is left open: a wait may last as long as one likes. Checked
+ * exhaustively by model_test.py; each step can be broken by -DBREAK_..., and then an assertion
+ * must fail.
  *
  * Asserted, of a copy that is not torn:
  *   held     what it names is held, when the count is read or when it is read again;

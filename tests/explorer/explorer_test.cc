@@ -1,0 +1,235 @@
+// What the verdicts are worth, counted: random lock programs, each explored completely, so that
+// what can happen in it is known; then played against the real recorder and the real judges.
+//
+//   live       at every state that some interleaving reaches, the detector is asked: whom it
+//              calls deadlocked never runs again; a cycle of owners is found in every such
+//              state, and whatever else is stuck once nobody can move any more
+//   predicted  one schedule that ends well, then the lock-order verdict: which programs that
+//              can deadlock it names, and whether what it names can happen
+//
+// LOCKWARDEN_EXPLORE=N explores N programs (300 otherwise). The table is printed.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "tests/explorer/lock_program.h"
+#include "tests/explorer/replay.h"
+#include "tests/explorer/state_space.h"
+
+namespace lockwarden::explorer {
+namespace {
+
+constexpr uint32_t kSeed = 20240607;
+constexpr size_t kMaxStates = 3000;
+
+size_t ProgramCount() {
+  const char* wanted = std::getenv("LOCKWARDEN_EXPLORE");
+  return wanted == nullptr ? 300 : static_cast<size_t>(std::atoi(wanted));
+}
+
+// What was counted, in the order in which it is to be read: each name begins with a letter
+// that says its place.
+using Counts = std::map<std::string, size_t>;
+void Print(const Counts& counts) {
+  for (const auto& [what, n] : counts) std::printf("%8zu %s\n", n, what.c_str() + 2);
+}
+
+// Programs small enough to be explored completely, always the same ones.
+template <class Visit>
+void ForEachProgram(Visit visit) {
+  std::mt19937 random(kSeed);
+  for (size_t n = 0; n < ProgramCount();) {
+    const LockProgram program = RandomProgram(random);
+    const StateSpace space(program, kMaxStates);
+    if (!space.complete) continue;
+    SCOPED_TRACE("program " + std::to_string(n) + "\n  " + ToText(program));
+    visit(program, space, random);
+    if (testing::Test::HasFailure()) return;  // one is enough to look at
+    ++n;
+  }
+}
+
+// Depth first: every state is reached by one schedule, played from the start where the one
+// before cannot go on.
+template <class Visit>
+void VisitEveryState(const LockProgram& program, const StateSpace& space, Visit visit) {
+  std::vector<bool> seen(space.states.size(), false);
+  std::vector<StateSpace::Edge> path;
+  const auto play_all = [&] {
+    auto replay = std::make_unique<Replay>(program, space);
+    for (const StateSpace::Edge& edge : path) replay->Play(edge);
+    return replay;
+  };
+  std::unique_ptr<Replay> replay = play_all();
+  const auto walk = [&](const auto& again, uint32_t state) -> void {
+    seen[state] = true;
+    visit(*replay, state);
+    for (const StateSpace::Edge& edge : space.edges[state]) {
+      if (seen[edge.to] || testing::Test::HasFailure()) continue;
+      if (replay->state() != state) {
+        replay.reset();  // one at a time
+        replay = play_all();
+      }
+      replay->Play(edge);
+      path.push_back(edge);
+      again(again, edge.to);
+      path.pop_back();
+    }
+  };
+  walk(walk, 0);
+}
+
+TEST(ExplorerTest, EveryLiveDeadlockIsFoundAndNothingElse) {
+  Counts count;
+  ForEachProgram([&](const LockProgram& program, const StateSpace& space, std::mt19937&) {
+    ++count["a programs"];
+    count["b programs that can deadlock"] += space.can_deadlock();
+    VisitEveryState(program, space, [&](Replay& replay, uint32_t state) {
+      ++count["c states that some interleaving reaches"];
+      const uint8_t stuck = space.stuck[state];
+      const uint8_t by_owners = space.StuckByOwners(state);
+      const bool over = space.edges[state].empty();
+      const Said said = replay.Ask();
+      EXPECT_EQ((said.deadlocked | said.behind) & ~stuck, 0) << "a false alarm, state " << state;
+      if (stuck == 0) return;
+      ++count["d states in which some thread is stuck for ever"];
+      count["e ... in a cycle of owners"] += by_owners != 0;
+      count["f ... where nobody can move any more"] += over;
+      count["g ... that are told as deadlock"] += said.any();
+      if (by_owners != 0 || over) {
+        EXPECT_TRUE(said.any()) << "a deadlock is missed, state " << state;
+      }
+    });
+  });
+  Print(count);
+  EXPECT_GT(count["e ... in a cycle of owners"], 10u);
+  EXPECT_GT(count["f ... where nobody can move any more"], 10u);
+}
+
+using Steps = std::set<std::pair<size_t, size_t>>;  // {thread, pc}
+
+// One schedule that ends well, at random; the steps that it took without giving up.
+Steps PlayToTheEnd(const StateSpace& space, Replay* replay, std::mt19937& random) {
+  Steps taken;
+  while (!space.edges[replay->state()].empty()) {
+    std::vector<StateSpace::Edge> good;
+    for (const StateSpace::Edge& edge : space.edges[replay->state()]) {
+      if (space.may_end_well[edge.to]) good.push_back(edge);
+    }
+    const StateSpace::Edge edge = good[random() % good.size()];
+    if (edge.move.action == Action::kSucceed) {
+      taken.insert({edge.move.thread, space.states[replay->state()].pc[edge.move.thread]});
+    }
+    replay->Play(edge);
+  }
+  return taken;
+}
+
+bool CanHappen(const StateSpace& space, const Prediction& prediction) {
+  for (const State& state : space.states) {
+    bool so = true;
+    for (const Prediction::Edge& edge : prediction.cycle) {
+      so = so && state.status[edge.thread] == Status::kWaiting &&
+           state.Holds(edge.thread, edge.from) &&
+           space.StepOf(state, edge.thread).object == edge.to &&
+           space.StepOf(state, edge.thread).op < Op::kUnlock &&
+           !space.Available(state, edge.thread);
+    }
+    if (so) return true;
+  }
+  return false;
+}
+
+// Why an alarm is false: what is not looked at would have kept the threads apart.
+std::string WhyFalse(const LockProgram& program, const Prediction& prediction) {
+  constexpr size_t kRelaxedStates = 200'000;
+  const StateSpace unordered(program, kRelaxedStates, {.create_and_join = true});
+  if (unordered.complete && CanHappen(unordered, prediction))
+    return "1 kept apart by create or join";
+  const StateSpace free(program, kRelaxedStates, {.create_and_join = true, .semaphores = true});
+  if (!free.complete) return "3 not looked at: too many states";
+  return CanHappen(free, prediction) ? "2 kept apart by a semaphore" : "0 not explained";
+}
+
+// Why one deadlocked state is beyond what a schedule shows; "not explained" if it is not.
+std::string WhyMissed(const StateSpace& space, uint32_t s, const Steps& taken) {
+  const State& state = space.states[s];
+  const uint8_t stuck = space.StuckByOwners(s);
+  if (stuck == 0) return "4 a wait for a semaphore";
+  // Round the cycle, from any thread in it.
+  size_t thread = 0;
+  while ((stuck >> thread & 1) == 0) ++thread;
+  std::vector<size_t> path;
+  bool joins = false, gives_way = false;
+  while (std::find(path.begin(), path.end(), thread) == path.end()) {
+    path.push_back(thread);
+    bool any;
+    uint8_t next = space.Blockers(state, thread, &any) & stuck;
+    thread = 0;
+    while ((next >> thread & 1) == 0) ++thread;
+  }
+  path.erase(path.begin(), std::find(path.begin(), path.end(), thread));
+  bool not_taken = false;
+  std::set<size_t> objects;
+  for (const size_t member : path) {
+    const Step& step = space.StepOf(state, member);
+    joins |= step.op == Op::kJoin;
+    bool any;
+    space.Blockers(state, member, &any);
+    gives_way |= any;
+    not_taken |= !taken.contains({member, state.pc[member]});
+    if (step.op != Op::kJoin) objects.insert(step.object);
+  }
+  if (joins) return "3 a wait for the end of a thread";
+  if (gives_way) return "2 a reader that gives way to a writer";
+  if (path.size() == 1) return "5 one thread alone, with a lock that it has";
+  if (objects.size() == 1) return "6 two readers that want to write";
+  if (not_taken) return "1 a step that this schedule did not take";
+  return "0 not explained";
+}
+
+TEST(ExplorerTest, WhatIsPredictedFromOneGoodScheduleIsCounted) {
+  Counts count, missed, false_alarms;
+  ForEachProgram([&](const LockProgram& program, const StateSpace& space, std::mt19937& random) {
+    if (!space.may_end_well[0]) return;
+    ++count["a programs with a schedule that ends well"];
+    Replay replay(program, space);
+    const Steps taken = PlayToTheEnd(space, &replay, random);
+    const std::vector<Prediction> predictions = replay.Predict();
+    for (const Prediction& prediction : predictions) {
+      ++count["d predictions"];
+      if (CanHappen(space, prediction)) {
+        ++count["e ... that can happen exactly so"];
+        continue;
+      }
+      const std::string why = WhyFalse(program, prediction);
+      ++false_alarms[why];
+      EXPECT_NE(why[0], '0') << "a false alarm";
+    }
+    if (!space.can_deadlock()) return;
+    ++count["b ... that can deadlock in another one"];
+    if (!predictions.empty()) {
+      ++count["c ... of which a prediction was made"];
+      return;
+    }
+    std::string why = "9";
+    for (uint32_t s = 0; s < space.states.size(); ++s) {
+      if (space.stuck[s] != 0) why = std::min(why, WhyMissed(space, s, taken));
+    }
+    ++missed[why];
+    EXPECT_NE(why[0], '0') << "a prediction is missed";
+  });
+  Print(count);
+  std::printf("missed, since every way into a deadlock has\n");
+  Print(missed);
+  std::printf("false, since the threads are\n");
+  Print(false_alarms);
+  EXPECT_GT(count["c ... of which a prediction was made"], 5u);
+}
+
+}  // namespace
+}  // namespace lockwarden::explorer
