@@ -1,10 +1,10 @@
-// What the programs of the corpus share. Each is one situation, in C or C++, unmodified by
-// anything of ours; its first line says what must be found in it:
+// What the programs of the corpus share. Each is one situation, in C, C++ or Python, unmodified
+// by anything of ours; its first line says what must be found in it:
 //
 //   // expect: nothing           no finding at all, and the exit code is 0
 //   // expect: no deadlock       ends by itself with 0; misuse or predictions may be told
 //   // expect: misuse SORT, SORT  ends by itself with 0; these findings of misuse and no other
-//   // expect: KIND              exactly one finding, of that kind, and an abort
+//   // expect: KIND              exactly one finding, of that kind (and an abort, if it hangs)
 //   // expect: KIND or KIND      the same, and which of them is a matter of timing
 //
 // Threads meet at barriers, so that a situation is certain. A nap is there only where being
