@@ -156,7 +156,8 @@ std::string WhyFalse(const LockProgram& program, const Prediction& prediction) {
 }
 
 // Why one deadlocked state is beyond what a schedule shows; "not explained" if it is not.
-std::string WhyMissed(const StateSpace& space, uint32_t s, const Steps& taken) {
+std::string WhyMissed(const StateSpace& space, uint32_t s, const Steps& taken,
+                      const std::vector<Prediction>& predictions) {
   const State& state = space.states[s];
   const uint8_t stuck = space.StuckByOwners(s);
   if (stuck == 0) return "4 a wait for a semaphore";
@@ -188,6 +189,11 @@ std::string WhyMissed(const StateSpace& space, uint32_t s, const Steps& taken) {
   if (gives_way) return "2 a reader that gives way to a writer";
   if (path.size() == 1) return "5 one thread alone, with a lock that it has";
   if (objects.size() == 1) return "6 two readers that want to write";
+  for (const Prediction& prediction : predictions) {
+    std::set<size_t> predicted;
+    for (const Prediction::Edge& edge : prediction.cycle) predicted.insert(edge.to);
+    if (predicted == objects) return "7 the locks of a false prediction, which hides it";
+  }
   if (not_taken) return "1 a step that this schedule did not take";
   return "0 not explained";
 }
@@ -220,7 +226,7 @@ TEST(ExplorerTest, WhatIsPredictedFromOneGoodScheduleIsCounted) {
     }
     std::string why = "9";
     for (uint32_t s = 0; s < space.states.size(); ++s) {
-      if (space.stuck[s] != 0) why = std::min(why, WhyMissed(space, s, taken));
+      if (space.stuck[s] != 0) why = std::min(why, WhyMissed(space, s, taken, predictions));
     }
     ++missed[why];
     EXPECT_NE(why[0], '0') << "a prediction is missed";
