@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "lockwarden/acquire.h"
 #include "lockwarden/lock.h"
@@ -29,8 +30,7 @@ namespace {
 
 std::atomic<OrderPolicy> process_policy{OrderPolicy::kDefault};
 
-// In acquire(): the set was looked at as a whole, its locks are not one by one.
-thread_local bool taking_a_set = false;
+thread_local bool not_looked_at = false;
 
 // Where one lock stands.
 struct Stand {
@@ -199,7 +199,7 @@ void CheckOrderSlow(const LockIdentity& wanted, uint64_t site, uint64_t cfa) {
   const ledger::OrderApi* const api = OrderRecorder();
   if (api == nullptr) return;
   if (traits != nullptr) Describe(api, CallOf(wanted, site, cfa), wanted);
-  if (policy == OrderPolicy::kOff || taking_a_set) return;
+  if (policy == OrderPolicy::kOff || not_looked_at) return;
   const Stand stand = StandOf(wanted);
   const Holds holds(api);
   if (holds.Has(wanted.lock)) return;  // once more: not an order
@@ -248,11 +248,12 @@ void CheckSet(const LockToTake* locks, size_t count, uint64_t site, uint64_t cfa
 
 }  // namespace
 
-TakingASet::TakingASet(const LockToTake* locks, size_t count) : before_(taking_a_set) {
+void CheckSetOrder(const LockToTake* locks, size_t count) {
   CheckSet(locks, count, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  taking_a_set = true;
 }
-TakingASet::~TakingASet() { taking_a_set = before_; }
+
+OrderNotLookedAt::OrderNotLookedAt() noexcept : before_(std::exchange(not_looked_at, true)) {}
+OrderNotLookedAt::~OrderNotLookedAt() { not_looked_at = before_; }
 
 }  // namespace internal
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -196,6 +197,21 @@ TEST_F(OrderPolicyTest, AViolationIsWrittenDownOnceForEachPairOfSites) {
   below.unlock();
   above.unlock();
   EXPECT_EQ(Records(), before + 2);
+}
+
+TEST_F(OrderPolicyTest, AWaitEndsWithItsLockHeldWhateverIsHeldBesideIt) {
+  set_order_policy(OrderPolicy::kThrow);
+  Lock below(low), above(high);
+  RLock again(low);
+  Condition condition;
+  std::unique_lock first_taken(below);
+  const std::lock_guard levels(again);
+  const std::lock_guard beside(above);
+  const auto now = std::chrono::milliseconds(0);
+  EXPECT_NO_THROW(condition.wait_for(first_taken, now));
+  EXPECT_TRUE(first_taken.owns_lock() && below.locked());
+  EXPECT_NO_THROW(condition.wait_for(again, now));
+  EXPECT_TRUE(again.locked());
 }
 
 TEST_F(OrderPolicyTest, UnderAbortTheProcessEndsWithALine) {

@@ -53,7 +53,7 @@ TEST_F(UserLockTest, WhatTheLocksOwnCodeCallsLeavesTheWaitAlone) {
   EXPECT_EQ(IndexOf(Waits()), IndexOfUser(&user_));
   Acquired(&user_);
   EXPECT_EQ(IndexesHeldBy(Me()), std::vector{IndexOfUser(&user_)});
-  EXPECT_EQ(this_thread.depth, 0u);
+  EXPECT_EQ(this_thread.Depth(), 0u);
   Released(&user_);
 }
 
@@ -73,7 +73,7 @@ TEST_F(UserLockTest, AWaitThatWasLeftWithoutAWordEndsWithTheNext) {
   EXPECT_EQ(IndexOf(Waits()), IndexOfUser(&other_));
   Acquired(&other_);
   EXPECT_EQ(Waits(), 0u);
-  EXPECT_EQ(this_thread.depth, 0u);
+  EXPECT_EQ(this_thread.Depth(), 0u);
   Released(&other_);
 }
 

@@ -127,18 +127,8 @@ LockToTake ToTake(L* lock) {
 // Sorted, each lock once; how many are left.
 size_t SortSet(LockToTake* locks, size_t count);
 
-// While a set is being taken. The constructor looks whether it may be, once and for all of
-// it, and throws as the policy has it.
-class TakingASet {
- public:
-  TakingASet(const LockToTake* locks, size_t count);
-  ~TakingASet();
-  TakingASet(const TakingASet&) = delete;
-  TakingASet& operator=(const TakingASet&) = delete;
-
- private:
-  bool before_;
-};
+// Before a set is taken: whether it may be, once and for all of it. Throws as the policy has it.
+void CheckSetOrder(const LockToTake* locks, size_t count);
 
 template <size_t kCount>
 struct FixedSet {
@@ -162,7 +152,8 @@ class [[nodiscard]] Acquired {
   explicit Acquired(Set set) : set_(std::move(set)) {
     internal::LockToTake* const entries = set_.data();
     const size_t count = internal::SortSet(entries, set_.size());
-    const internal::TakingASet taking(entries, count);
+    internal::CheckSetOrder(entries, count);
+    const internal::OrderNotLookedAt taking;
     try {
       while (held_ < count) {
         entries[held_].take(entries[held_].lock);

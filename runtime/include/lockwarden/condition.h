@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "lockwarden/deadline.h"
 #include "lockwarden/lock.h"
+#include "lockwarden/order.h"
 #include "lockwarden/rlock.h"
 
 namespace lockwarden {
@@ -141,6 +142,9 @@ class Condition {
     const uint32_t round = Enlist();
     const uint32_t levels = internal::ConditionAccess::Release(lock);
     const bool in_time = Sleep(round, &internal::ConditionAccess::LockOf(lock), deadline);
+    // It was looked at when the lock was first taken. A violation now must not be thrown: a wait
+    // ends with the lock held, whatever happens.
+    const internal::OrderNotLookedAt relocking;
     internal::ConditionAccess::Restore(lock, levels);
     return in_time;
   }

@@ -141,6 +141,17 @@ concept IsOurs = requires(L& lock) {
 };
 // Unique in the process, ascending; assigned on first use.
 uint32_t AssignId(std::atomic<uint32_t>* id);
+// While one lives, the calling thread's acquisitions are not compared with what it holds.
+class [[nodiscard]] OrderNotLookedAt {
+ public:
+  OrderNotLookedAt() noexcept;
+  ~OrderNotLookedAt();
+  OrderNotLookedAt(const OrderNotLookedAt&) = delete;
+  OrderNotLookedAt& operator=(const OrderNotLookedAt&) = delete;
+
+ private:
+  bool before_;
+};
 // Null: it has none.
 const LockTraits* TraitsOf(const std::atomic<uint32_t>& id, const char* name) noexcept;
 // As it counts among others: without one it is 0.
