@@ -186,9 +186,9 @@ static int daemon_twice_forked(void) {
     need(write(ends[1], &code, sizeof code) == sizeof code, "a pipe");
     _exit(0);
   }
-  print_end("first", child);
   int code = -1;
   need(read(ends[0], &code, sizeof code) == sizeof code, "the daemon's answer");
+  print_end("first", child);  // after it has printed, too
   printf("the daemon says %d\n", code);
   return 0;
 }
