@@ -1,4 +1,4 @@
-// Asks the recorder what the calling thread holds.
+// Asks the lock, and the recorder where the lock cannot know, what the calling thread holds.
 #include "lockwarden/assertions.h"
 
 #include <cstdio>
@@ -6,6 +6,8 @@
 
 #include "runtime/order_policy.h"
 #include "runtime/recorder.h"
+#include "runtime/shared_word.h"
+#include "runtime/the_recorder.h"
 
 namespace lockwarden {
 inline namespace v1 {
@@ -13,6 +15,7 @@ namespace {
 
 using internal::LockIdentity;
 using ledger::HoldView;
+using ledger::LockKind;
 using ledger::Mode;
 
 [[noreturn]] void Fail(const char* assertion, const LockIdentity& lock, const char* what) {
@@ -22,17 +25,21 @@ using ledger::Mode;
   std::abort();
 }
 
-// How the thread holds it; kNone also where it is not known.
-struct Answer {
-  bool known = false;
-  Mode mode = Mode::kNone;
-};
-Answer Ask(const LockIdentity& lock) {
+// The lock's own word says so, recorded or not.
+bool HeldExclusively(const LockIdentity& lock) {
+  const ledger::Self self = ledger::ThisSelf();
+  return lock.kind == static_cast<uint8_t>(LockKind::kSharedLock)
+             ? ledger::OwnExclusive::MayRelease(lock.lock, self)
+             : ledger::OwnLock::HeldBy(lock.lock, self);
+}
+
+// Who reads stands in no word: the recorder knows, if it has missed nothing.
+Mode ModeOfHold(const LockIdentity& lock, Mode if_unknown) {
+  if (lock.kind != static_cast<uint8_t>(LockKind::kSharedLock)) return Mode::kNone;
+  if (ledger::OwnSharedWord::HeldBy(lock.lock, ledger::ThisSelf())) return Mode::kUpgrade;
   const ledger::OrderApi* const api = internal::OrderRecorder();
-  if (api == nullptr) return {};
-  const uint8_t mode = api->mode_held(lock.lock);
-  if (mode == ledger::kModeNotKnown) return {};
-  return {true, static_cast<Mode>(mode)};
+  const uint8_t mode = api == nullptr ? ledger::kModeNotKnown : api->mode_held(lock.lock);
+  return mode == ledger::kModeNotKnown ? if_unknown : static_cast<Mode>(mode);
 }
 
 // The newest that counts; `lock` null: none does.
@@ -55,19 +62,19 @@ void LookAtScope(OrderPolicy policy, uint64_t site, uint64_t cfa) {
 }  // namespace
 
 void internal::AssertHeld(const LockIdentity& lock) {
-  const Answer answer = Ask(lock);
-  if (answer.known && answer.mode != Mode::kExclusive) {
-    Fail("assert_held", lock, answer.mode == Mode::kNone ? "not held" : "not held exclusively");
-  }
+  if (HeldExclusively(lock)) return;
+  const bool otherwise = ModeOfHold(lock, Mode::kNone) != Mode::kNone;
+  Fail("assert_held", lock, otherwise ? "not held exclusively" : "not held");
 }
 
 void internal::AssertHeldShared(const LockIdentity& lock) {
-  const Answer answer = Ask(lock);
-  if (answer.known && answer.mode == Mode::kNone) Fail("assert_held_shared", lock, "not held");
+  if (HeldExclusively(lock) || ModeOfHold(lock, Mode::kShared) != Mode::kNone) return;
+  Fail("assert_held_shared", lock, "not held");
 }
 
 void internal::AssertNotHeld(const LockIdentity& lock) {
-  if (Ask(lock).mode != Mode::kNone) Fail("assert_not_held", lock, "held");
+  if (!HeldExclusively(lock) && ModeOfHold(lock, Mode::kNone) == Mode::kNone) return;
+  Fail("assert_not_held", lock, "held");
 }
 
 NoLocksAllowed::NoLocksAllowed() { LookAtScope(order_policy(), LOCKWARDEN_SITE, LOCKWARDEN_CFA); }

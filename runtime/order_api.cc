@@ -62,6 +62,10 @@ uint8_t ModeHeld(const void* lock) {
     // Relaxed: own record.
     const PackedRef ref = entry == nullptr ? 0 : entry->lock.load(std::memory_order_relaxed);
     const bool same = WithoutMode(ref) == WithoutMode(life);
+    const bool missed = life == 0 ||
+                        place.record->held_dropped.load(std::memory_order_relaxed) != 0 ||  // own
+                        place.record->nested_dropped.load(std::memory_order_relaxed) != 0;  // own
+    if (entry == nullptr && missed) return;
     mode = static_cast<uint8_t>(same && ref != 0 ? ModeOf(ref) : Mode::kNone);
   });
   return mode;

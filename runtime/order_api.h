@@ -45,7 +45,8 @@ struct OrderApi {
   uint32_t reserved;
   // Oldest first, newest last, at most `capacity`; 0 also where nothing is recorded.
   uint32_t (*held)(HoldView* out, uint32_t capacity);
-  // A Mode, kNone if the thread does not hold it; kModeNotKnown where nothing is recorded.
+  // A Mode, kNone if the thread does not hold it; kModeNotKnown where that was
+  // not recorded, or may not have been.
   uint8_t (*mode_held)(const void* lock);
   // Gives a lock its name and its class in the ledger, unless it has them. `key` tells classes
   // apart; either text may be null.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 
 #include "lockwarden/lockwarden.h"
@@ -50,6 +51,38 @@ TEST_F(AssertionsDeathTest, WhatIsNotSoEndsTheProcessWithALine) {
         std::thread([&] { assert_held(lock_); }).join();
       },
       "\"balance\" is not held");
+}
+
+// More than a held list has room for: what is not recorded is held all the same.
+TEST_F(AssertionsTest, AHoldThatWasNotRecordedIsNotDenied) {
+  constexpr int kMany = 300;
+  std::thread([] {
+    Lock locks[kMany];
+    SharedLock tables[kMany];
+    for (Lock& lock : locks) lock.lock();
+    for (SharedLock& table : tables) table.lock_shared();
+    for (Lock& lock : locks) assert_held(lock);
+    for (SharedLock& table : tables) assert_held_shared(table);
+    for (SharedLock& table : tables) table.unlock_shared();
+    for (Lock& lock : locks) lock.unlock();
+  }).join();
+}
+
+TEST_F(AssertionsTest, SharedModesAreToldApart) {
+  SharedLock table;
+  assert_not_held(table);
+  {
+    const std::shared_lock reading(table);
+    assert_held_shared(table);
+    EXPECT_DEATH(assert_held(table), "is not held exclusively");
+    std::thread([&] { assert_not_held(table); }).join();
+  }
+  table.lock_upgrade();
+  assert_held_shared(table);
+  table.unlock_upgrade_and_lock();
+  assert_held(table);
+  table.unlock();
+  EXPECT_DEATH(assert_held_shared(table), "is not held");
 }
 
 uint32_t Records() { return ledger::TheLedger().header().tables[ledger::kMisuse].used.load(); }

@@ -10,8 +10,9 @@
 //     callback();
 //   }
 //
-// Thread safety: any thread may call them; they speak of the calling thread. Where nothing is
-// recorded (docs/interposition.md) nothing can be said, and nothing fails.
+// Thread safety: any thread may call them; they speak of the calling thread. Who holds a lock
+// exclusively stands in the lock; who reads is known by the recorder only, and where it cannot
+// say (docs/interposition.md) nothing fails.
 #pragma once
 
 #include "absl/base/thread_annotations.h"
