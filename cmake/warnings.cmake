@@ -6,7 +6,8 @@ target_compile_options(lockwarden_flags INTERFACE
   -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Werror
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
-  -fno-omit-frame-pointer)
+  -fno-omit-frame-pointer
+  $<$<COMPILE_LANGUAGE:CXX>:-g1>)  # line tables: all that a stack needs, and half to compile
 if(LOCKWARDEN_SANITIZE)
   target_compile_options(lockwarden_flags INTERFACE -fsanitize=${LOCKWARDEN_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(lockwarden_flags INTERFACE -fsanitize=${LOCKWARDEN_SANITIZE})
