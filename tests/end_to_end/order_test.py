@@ -27,7 +27,7 @@ MISUSE = {
 
 
 def named(stack):
-    return " ".join(frame["function"] for frame in stack)
+    return " ".join(frame["function"] or "?" for frame in stack)
 
 
 class Order(Case):
