@@ -72,7 +72,11 @@ void EndChange(LockRecord& lock) {
 // Between L0 and L1.
 void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
               uint32_t kind_and_flags, uint64_t site, uint64_t cfa) {
-  // Relaxed, all: made visible by L1.
+  // Relaxed, all: made visible by L1. First what others add to: they do not wait for L1, and what
+  // they have seen of the life must not be lost while this thread walks a stack.
+  lock.own_releases.store(0, std::memory_order_relaxed);
+  lock.foreign_releases.store(0, std::memory_order_relaxed);
+  lock.name.store(0, std::memory_order_relaxed);  // as above, and so are all of these
   lock.kind_and_flags.store(kind_and_flags, std::memory_order_relaxed);
   lock.serial.store(ledger.header().next_lock_serial.fetch_add(1, std::memory_order_relaxed),
                     std::memory_order_relaxed);
@@ -80,9 +84,6 @@ void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
   lock.init_stack.store(stack, std::memory_order_relaxed);  // made visible by L1, and so below
   lock.lock_class.store(ClassOf(ledger, site, stack, KindOf(kind_and_flags)),
                         std::memory_order_relaxed);
-  lock.name.store(0, std::memory_order_relaxed);  // as above, and so are these
-  lock.own_releases.store(0, std::memory_order_relaxed);
-  lock.foreign_releases.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace
