@@ -86,8 +86,8 @@ LOCKWARDEN_INLINE int Acquire(const Scope<WhichFrame>& scope, const void* lock, 
     EndContended(scope.record(), frame, known.ref, false);
     return rc;
   }
-  frame.held_count.store(known.held_count + 1, std::memory_order_release);  // P5
-  CountAcquisition(scope.record());                                         // P6
+  CountAcquisition(scope.record());                                         // P5
+  frame.held_count.store(known.held_count + 1, std::memory_order_release);  // P6
   // Relaxed: own cache entry.
   known.cached->count.store(known.cached->count.load(std::memory_order_relaxed) + 1,
                             std::memory_order_relaxed);
@@ -105,9 +105,9 @@ __attribute__((noinline)) int FinishKnown(ThreadRecord* record, LockCacheEntry* 
   if (__builtin_expect(acquired(rc), 1)) {
     // Relaxed reads, all: own fields; nothing between the halves has moved the count.
     std::atomic<uint32_t>& held_count = record->frame0.held_count;
+    CountAcquisition(record);                     // P5
     held_count.store(held_count.load(std::memory_order_relaxed) + 1,
-                     std::memory_order_release);  // P5
-    CountAcquisition(record);                     // P6
+                     std::memory_order_release);  // P6
     cached->count.store(cached->count.load(std::memory_order_relaxed) + 1,
                         std::memory_order_relaxed);  // own cache entry
   } else {

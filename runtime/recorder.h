@@ -109,7 +109,7 @@ LOCKWARDEN_INLINE auto InScope(uint64_t cfa, Plain plain, Body body, Arguments..
 LOCKWARDEN_INLINE void CountAcquisition(ThreadRecord* record) {
   // Relaxed read: own record.
   record->acquisitions.store(record->acquisitions.load(std::memory_order_relaxed) + 1,
-                             std::memory_order_release);  // P6
+                             std::memory_order_release);  // P5
 }
 
 // Above the count no reader takes an entry for a hold, and no handler writes (it works in
@@ -124,7 +124,7 @@ LOCKWARDEN_INLINE void WriteHold(ThreadRecord* record, uint32_t frame, uint32_t 
 }
 
 // Held list. Relaxed accesses to own fields: only this thread writes them; the count is
-// released (P5, P7) so that a reader finds whole entries below it.
+// released (P6, P7) so that a reader finds whole entries below it.
 void PushHeldSlow(ThreadRecord* record, uint32_t frame, PackedRef ref, uint64_t site,
                   uint32_t stack);
 LOCKWARDEN_INLINE void PushHeld(ThreadRecord* record, uint32_t frame, PackedRef ref, uint64_t site,
@@ -135,8 +135,8 @@ LOCKWARDEN_INLINE void PushHeld(ThreadRecord* record, uint32_t frame, PackedRef 
     return PushHeldSlow(record, frame, ref, site, stack);
   }
   WriteHold(record, frame, count, ref, site, stack);
-  held_count.store(count + 1, std::memory_order_release);  // P5
-  CountAcquisition(record);  // P6: the counter that a reader compares
+  CountAcquisition(record);  // P5: the counter that a reader compares
+  held_count.store(count + 1, std::memory_order_release);  // P6
 }
 
 // The held entry of the lock at this index (any life: it is the same address), newest

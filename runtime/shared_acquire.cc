@@ -20,7 +20,7 @@ HeldEntry* HoldOf(ThreadRecord* record, const void* lock) {
 
 void SetMode(HeldEntry* held, Mode mode) {
   if (held == nullptr) return;  // taken while nothing could be recorded
-  // One store, so that a reader sees the hold with the one mode or the other; release as P5.
+  // One store, so that a reader sees the hold with the one mode or the other; release as P6.
   held->lock.store(WithMode(held->lock.load(std::memory_order_relaxed),  // own record
                             static_cast<uint8_t>(mode)),
                    std::memory_order_release);
@@ -67,7 +67,7 @@ LockAnswer ConvertSharedLock(void* lock, uint32_t how, uint64_t site, uint64_t c
     if (to == Mode::kExclusive && !exclusive) return Raise(scope, lock, how, site, limit);
     if (to == Mode::kExclusive || (to == Mode::kUpgrade && !exclusive)) return LockAnswer::kOwned;
     SetMode(HoldOf(scope.record(), lock), to);
-    CountAcquisition(scope.record());  // P6: what it holds has changed
+    CountAcquisition(scope.record());  // P5: what it holds has changed
     return ConvertUnrecorded(lock, exclusive, how, limit);
   });
 }

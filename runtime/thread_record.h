@@ -23,16 +23,17 @@
 //   owner, acquired                     Q3 wait details          relaxed
 //   P3 wait = 0          release        Q4 held_count            acquire
 //   P4 held[n]           relaxed        Q5 held[0..count)        relaxed
-//   P5 held_count = n+1  release        Q6 acquisitions, waits   acquire
-//   P6 acquisitions += 1 release
+//   P5 acquisitions += 1 release        Q6 acquisitions, waits   acquire
+//   P6 held_count = n+1  release
 //   owner, about to release
 //   P7 held_count = n-1  release
 //
 //   P2 pairs with Q2: the details belong to that wait or a newer one.
-//   P5 pairs with Q4: the entries below the count are whole.
-//   P6 pairs with Q1/Q6: a reader that collects twice and finds both counters
+//   P6 pairs with Q4: the entries below the count are whole, and who sees a hold sees that it
+//   was counted: released and taken again, it does not look as if it had been held throughout.
+//   P5 pairs with Q1/Q6: a reader that collects twice and finds both counters
 //   where they were saw one and the same wait, since every wait that ends does
-//   so by an acquisition (P6) or by moving `waits`.
+//   so by an acquisition (P5) or by moving `waits`.
 //   P7 is ordered before the release of the lock itself by that release.
 //
 // Life of a slot: kFree -> kStarting (claimed by the creating thread, by CAS) ->

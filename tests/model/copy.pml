@@ -37,20 +37,19 @@ byte asks_for;     /* what is really being acquired */
 bool over;         /* the reader has seen enough */
 
 inline Push() {
-#ifndef BREAK_P4_AFTER_P5
+#ifndef BREAK_P4_AFTER_P6
   if :: how == TRY -> held[count] = lock :: else fi;                         /* P4 */
 #endif
-#ifndef BREAK_PUSH_BEFORE_ACQUIRE
-  count++;                                                                   /* P5 */
+#ifndef BREAK_P5_MISSING
+  acquisitions++;                                                            /* P5 */
 #endif
-#ifdef BREAK_P4_AFTER_P5
+#ifndef BREAK_PUSH_BEFORE_ACQUIRE
+  count++;                                                                   /* P6 */
+#endif
+#ifdef BREAK_P4_AFTER_P6
   held[count - 1] = lock;
 #endif
-#ifndef BREAK_P6_MISSING
-  acquisitions++                                                             /* P6 */
-#else
   skip
-#endif
 }
 
 /* The end of the wait, with or without the lock. */
@@ -68,7 +67,7 @@ inline ClearWait() {
 }
 
 inline Publish() {
-#ifndef BREAK_P4_AFTER_P5
+#ifndef BREAK_P4_AFTER_P6
   held[count] = lock;                                                        /* P4 */
 #endif
   /* A lock that looks free is waited for without details; it may look as it likes. */
@@ -108,7 +107,7 @@ active proctype Thread() {
      :: how != PLAIN /* given up */
      :: over -> break
      fi;
-#ifdef BREAK_P3_AFTER_P5
+#ifdef BREAK_P3_AFTER_P6
      if :: asks_for == 0 -> Push() :: else fi;
      if :: how != TRY -> ClearWait() :: else fi;
 #else

@@ -17,7 +17,7 @@ DEADLINE = 300  # seconds a search
 # (model, flags of the whole one): what breaks it
 MODELS = {
     ("copy.pml", ()): (
-        "P1_AFTER_P2", "P3_AFTER_P5", "P4_AFTER_P5", "PUSH_BEFORE_ACQUIRE", "P6_MISSING",
+        "P1_AFTER_P2", "P3_AFTER_P6", "P4_AFTER_P6", "PUSH_BEFORE_ACQUIRE", "P5_MISSING",
         "P7_AFTER_RELEASE", "WAITS_DO_NOT_MOVE", "DETAILS_LEFT_BEHIND", "COUNT_NOT_READ_AGAIN",
         "Q6_MISSING", "COUNTERS_NOT_COMPARED",
     ),
