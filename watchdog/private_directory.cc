@@ -17,6 +17,10 @@
 namespace lockwarden {
 namespace {
 
+// Another supervisor that has made PARENT, and has nothing to leave there, may remove it just
+// when it was found. What is still missing after so many looks cannot be made.
+constexpr int kMostTries = 100;
+
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string ParentOf(const std::string& path) {
@@ -82,6 +86,23 @@ absl::Status MakeDirectories(const std::vector<std::string>& paths,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PrivateDirectory>> PrivateDirectory::Create(
+    const std::string& parent_path) {
+  absl::StatusOr<std::unique_ptr<PrivateDirectory>> made = CreateOnce(parent_path);
+  for (int i = 1; i < kMostTries && absl::IsFailedPrecondition(made.status()); ++i) {
+    made = CreateOnce(parent_path);
+  }
+  return made;
+}
+
+absl::Status PrivateDirectory::Check(const std::string& parent_path) {
+  absl::Status works = CheckOnce(parent_path);
+  for (int i = 1; i < kMostTries && absl::IsFailedPrecondition(works); ++i) {
+    works = CheckOnce(parent_path);
+  }
+  return works;
+}
+
+absl::StatusOr<std::unique_ptr<PrivateDirectory>> PrivateDirectory::CreateOnce(
     const std::string& parent_path) {
   const std::string parent = WithoutTrailingSlashes(parent_path);
   // From here on the destructor removes whatever there is.
@@ -149,7 +170,7 @@ absl::Status PrivateDirectory::Publish(const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status PrivateDirectory::Check(const std::string& parent_path) {
+absl::Status PrivateDirectory::CheckOnce(const std::string& parent_path) {
   const std::string parent = WithoutTrailingSlashes(parent_path);
   const std::vector<std::string> missing = MissingParents(parent);
   const std::string nearest = missing.empty() ? parent : ParentOf(missing.front());
@@ -168,7 +189,7 @@ absl::Status PrivateDirectory::Check(const std::string& parent_path) {
   if (system.f_blocks > 0 && system.f_bavail == 0) return ErrnoStatus(nearest, ENOSPC);
   // What rights do not tell, a trial does: root may write to /proc, yet nothing can be
   // created there. Destroyed at once.
-  return Create(parent_path).status();
+  return CreateOnce(parent_path).status();
 }
 
 }  // namespace lockwarden

@@ -37,6 +37,9 @@ class PrivateDirectory {
 
  private:
   PrivateDirectory() = default;
+  // Errors: kFailedPrecondition also when PARENT went while it was looked at.
+  static absl::StatusOr<std::unique_ptr<PrivateDirectory>> CreateOnce(const std::string& parent);
+  static absl::Status CheckOnce(const std::string& parent);
 
   std::vector<std::string> created_parents_;  // outermost first
   UniqueFd parent_, directory_;

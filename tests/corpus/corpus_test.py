@@ -45,7 +45,7 @@ def run(source, folder):
     }
     process = subprocess.Popen(
         [LOCKWARDEN, "run", "--format=json", f"--report={report}",
-         f"--incidents={folder / (source.name + '.incidents')}", "--",
+         f"--incidents={folder / 'incidents'}", "--",
          *command(source)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True, cwd=folder, env=environment,

@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -21,12 +22,15 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/ledger.h"
 #include "tests/reporting/sample_findings.h"
 #include "tests/reporting/temporary_directory.h"
+#include "watchdog/private_directory.h"
 #include "watchdog/report.h"
 
 namespace lockwarden {
@@ -309,6 +313,21 @@ TEST(IncidentTest, CheckRefusesFullAndReadOnlyFileSystems) {
     mount(nullptr, directory.path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
     return check();
   }), 2);
+}
+
+// Supervisors that begin at once look at one directory that is not there yet, and take it away.
+TEST(IncidentTest, ManyMayLookAtOneNewDirectoryAtOnce) {
+  const TemporaryDirectory directory;
+  const std::string parent = directory / "made/by/whom";
+  std::atomic<int> failed{0};
+  std::vector<std::thread> supervisors;
+  for (int i = 0; i < 3; ++i) {
+    supervisors.emplace_back([&] {
+      for (int round = 0; round < 1000; ++round) failed += !PrivateDirectory::Check(parent).ok();
+    });
+  }
+  for (std::thread& supervisor : supervisors) supervisor.join();
+  EXPECT_EQ(failed, 0);
 }
 
 }  // namespace
