@@ -38,12 +38,27 @@ struct ModuleRecord {
 };
 static_assert(sizeof(ModuleRecord) == 88);
 
+// Life of a slot: kFree -> kStarting (claimed by CAS) -> kBeating <-> kPaused, kIdle -> kFree.
+enum class HeartbeatState : uint32_t { kFree = 0, kStarting = 1, kBeating = 2, kPaused = 3,
+                                       kIdle = 4 };
+inline constexpr uint32_t kLastHeartbeatState = static_cast<uint32_t>(HeartbeatState::kIdle);
+// The state and, above it, how often the slot has been claimed: a reader that finds the same
+// word before and after has read one heartbeat's fields.
+inline constexpr uint32_t kHeartbeatUse = 1u << 8;
+constexpr HeartbeatState HeartbeatStateOf(uint32_t word) {
+  return static_cast<HeartbeatState>(word & (kHeartbeatUse - 1));
+}
+constexpr uint32_t InHeartbeatState(uint32_t word, HeartbeatState state) {
+  return (word & ~(kHeartbeatUse - 1)) | static_cast<uint32_t>(state);
+}
+
+// Written by the thread that beats, one at a time. See runtime/heartbeat.h.
 struct HeartbeatRecord {
-  std::atomic<uint64_t> last_ns{0};       // CLOCK_MONOTONIC of the last beat
+  std::atomic<uint64_t> last_ns{0};       // CLOCK_MONOTONIC_COARSE of the last beat
   std::atomic<uint64_t> deadline_ns{0};   // interval within which it must beat again
   std::atomic<uint32_t> name{0};
-  std::atomic<uint32_t> thread_serial{0};
-  std::atomic<uint32_t> state{0};         // 0 unused, 1 beating, 2 paused, 3 retired
+  std::atomic<uint32_t> thread_serial{0};  // who beat last; 0: not known
+  std::atomic<uint32_t> state{0};         // HeartbeatStateOf, InHeartbeatState
   std::atomic<uint32_t> essential{0};
   std::atomic<uint64_t> beats{0};
   std::atomic<uint64_t> late{0};          // beats that came after their deadline

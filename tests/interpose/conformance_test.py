@@ -29,7 +29,9 @@ ARGUMENTS = argparse.Namespace()
 NOT_A_HOOK = {
     "lockwarden_recorder_v1", "lockwarden_order_v1", "lockwarden_user_about_to_wait",
     "lockwarden_user_acquired", "lockwarden_user_released", "lockwarden_user_named",
-    "lockwarden_user_destroyed", "__asan_default_options",
+    "lockwarden_user_destroyed", "lockwarden_heartbeat_v1", "lockwarden_user_beat",
+    "lockwarden_user_pause", "lockwarden_user_resume", "lockwarden_user_deadline",
+    "lockwarden_user_stop", "__asan_default_options",
 }
 
 

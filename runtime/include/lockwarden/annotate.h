@@ -1,4 +1,4 @@
-/* Annotations for locks of a program's own making, in C and C++.
+/* Annotations for locks of a program's own making, and heartbeats, in C and C++.
  *
  *   void my_lock(struct my_lock* lock) {
  *     lockwarden_about_to_wait(lock);
@@ -34,6 +34,14 @@ LOCKWARDEN_ANNOTATION void lockwarden_user_acquired(const void* lock);
 LOCKWARDEN_ANNOTATION void lockwarden_user_released(const void* lock);
 LOCKWARDEN_ANNOTATION void lockwarden_user_named(const void* lock, const char* name);
 LOCKWARDEN_ANNOTATION void lockwarden_user_destroyed(const void* lock);
+struct lockwarden_heartbeat;
+LOCKWARDEN_ANNOTATION void lockwarden_user_beat(struct lockwarden_heartbeat* heartbeat);
+LOCKWARDEN_ANNOTATION void lockwarden_user_pause(struct lockwarden_heartbeat* heartbeat,
+                                                 int until_beat);
+LOCKWARDEN_ANNOTATION void lockwarden_user_resume(struct lockwarden_heartbeat* heartbeat);
+LOCKWARDEN_ANNOTATION unsigned long long lockwarden_user_deadline(
+    struct lockwarden_heartbeat* heartbeat, unsigned long long deadline_ns);
+LOCKWARDEN_ANNOTATION void lockwarden_user_stop(struct lockwarden_heartbeat* heartbeat);
 #undef LOCKWARDEN_ANNOTATION
 
 #define LOCKWARDEN_INLINE_ANNOTATION static inline __attribute__((always_inline, unused))
@@ -56,6 +64,59 @@ LOCKWARDEN_INLINE_ANNOTATION void lockwarden_named(const void* lock, const char*
 /* Its memory may become another lock's. */
 LOCKWARDEN_INLINE_ANNOTATION void lockwarden_destroyed(const void* lock) {
   if (lockwarden_user_destroyed) lockwarden_user_destroyed(lock);
+}
+
+/* A heartbeat: a thread that should get round every so often says so, and the watchdog tells of
+ * the one that does not (STALL), with what it does instead.
+ *
+ *   static struct lockwarden_heartbeat heartbeat = LOCKWARDEN_HEARTBEAT("io", 2000000000);
+ *   for (;;) {
+ *     lockwarden_heartbeat_idle(&heartbeat);   // the wait for work may take for ever
+ *     wait_for_work();
+ *     lockwarden_beat(&heartbeat);             // the work may not: 2 s
+ *     work();
+ *   }
+ *   lockwarden_heartbeat_stop(&heartbeat);     // before its memory goes
+ *
+ * A beat costs a few nanoseconds. Thread safety: one thread at a time uses a heartbeat; whoever
+ * beat last is taken for the thread to look at. */
+struct lockwarden_heartbeat {
+  const char* name; /* outlives the heartbeat */
+  unsigned long long deadline_ns; /* longest time between two beats; below 100 ms it is noticed
+                                     late, when the watchdog next looks */
+  unsigned long long essential; /* 1: alone enough for on_stall to act */
+  unsigned long long image, slot; /* Lockwarden's: 0 */
+};
+#define LOCKWARDEN_HEARTBEAT(name, deadline_ns) {name, deadline_ns, 0, 0, 0}
+
+/* Alive. The first one makes the heartbeat known; in a forked child the first one there does. */
+LOCKWARDEN_INLINE_ANNOTATION void lockwarden_beat(struct lockwarden_heartbeat* heartbeat) {
+  if (lockwarden_user_beat) lockwarden_user_beat(heartbeat);
+}
+/* No beat is expected until the next one comes. */
+LOCKWARDEN_INLINE_ANNOTATION void lockwarden_heartbeat_idle(
+    struct lockwarden_heartbeat* heartbeat) {
+  if (lockwarden_user_pause) lockwarden_user_pause(heartbeat, 1);
+}
+/* No beat is expected until resume, whoever beats meanwhile. */
+LOCKWARDEN_INLINE_ANNOTATION void lockwarden_heartbeat_pause(
+    struct lockwarden_heartbeat* heartbeat) {
+  if (lockwarden_user_pause) lockwarden_user_pause(heartbeat, 0);
+}
+LOCKWARDEN_INLINE_ANNOTATION void lockwarden_heartbeat_resume(
+    struct lockwarden_heartbeat* heartbeat) {
+  if (lockwarden_user_resume) lockwarden_user_resume(heartbeat);
+}
+/* A beat, with another deadline from now on. Returns the one before, to be put back. */
+LOCKWARDEN_INLINE_ANNOTATION unsigned long long lockwarden_heartbeat_deadline(
+    struct lockwarden_heartbeat* heartbeat, unsigned long long deadline_ns) {
+  if (lockwarden_user_deadline) return lockwarden_user_deadline(heartbeat, deadline_ns);
+  return heartbeat->deadline_ns;
+}
+/* It beats no more, and may be destroyed. */
+LOCKWARDEN_INLINE_ANNOTATION void lockwarden_heartbeat_stop(
+    struct lockwarden_heartbeat* heartbeat) {
+  if (lockwarden_user_stop) lockwarden_user_stop(heartbeat);
 }
 #undef LOCKWARDEN_INLINE_ANNOTATION
 

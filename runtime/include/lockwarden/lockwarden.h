@@ -6,6 +6,7 @@
 #include "lockwarden/barrier.h"      // IWYU pragma: export
 #include "lockwarden/condition.h"    // IWYU pragma: export
 #include "lockwarden/event.h"        // IWYU pragma: export
+#include "lockwarden/heartbeat.h"    // IWYU pragma: export
 #include "lockwarden/lock.h"         // IWYU pragma: export
 #include "lockwarden/order.h"        // IWYU pragma: export
 #include "lockwarden/queue.h"        // IWYU pragma: export
