@@ -12,7 +12,7 @@ constexpr const char* kMisuseKinds[] = {"unlock_not_owner", "destroy_held",  "re
                                         "exit_holding",     "two_mutexes",   "fork_while_held",
                                         "order_violation",  "inherited_held"};
 
-constexpr const char* kRestartReasons[] = {"deadlock", "crash", "exit"};
+constexpr const char* kRestartReasons[] = {"deadlock", "stall", "crash", "exit"};
 
 // KnownTables() is the first ten of them.
 constexpr const char* kDrops[] = {"threads",    "locks",

@@ -4,6 +4,7 @@ target_sources(lockwarden_watchdog PRIVATE
   deadlock_detector.cc
   deadlock_finding.cc
   deadlock_grade.cc
+  clock_trust.cc
   exit_watch.cc
   file_locks.cc
   finding.cc
@@ -28,6 +29,10 @@ target_sources(lockwarden_watchdog PRIVATE
   rule_watch.cc
   shared_memory.cc
   signal_lock_watch.cc
+  stall_cause.cc
+  stall_finding.cc
+  stall_policy.cc
+  stall_watch.cc
   thread_roster.cc
   violation_finding.cc
   wait_flavor.cc

@@ -13,10 +13,10 @@ namespace lockwarden {
 ExitStatus DecideExit(const Options& options, const ProgramEnd& last, bool findings,
                       bool budget_spent) {
   if (budget_spent) return {kExitBudgetSpent, 0};
-  const bool replaces =
-      options.profile == Profile::kTest && options.exitcode != 0 && findings;
+  const bool replaces = options.profile == Profile::kTest && options.exitcode != 0 && findings;
   if (last.signal != 0) {
-    const bool ours = last.deadlocked && (last.signal == SIGABRT || last.signal == SIGKILL);
+    const bool ours =
+        (last.deadlocked || last.stalled) && (last.signal == SIGABRT || last.signal == SIGKILL);
     if (ours && replaces) return {options.exitcode, 0};
     return {0, last.signal};
   }
@@ -43,8 +43,8 @@ bool CountsForExitCode(FindingKind kind) {
 
 bool ActsOn(FindingKind kind, Confidence confidence, Profile profile) {
   if (kind != FindingKind::kDeadlock && kind != FindingKind::kSelfDeadlock) return false;
-  return confidence >= (profile == Profile::kProduction ? Confidence::kProven
-                                                        : Confidence::kLikely);
+  return confidence >=
+         (profile == Profile::kProduction ? Confidence::kProven : Confidence::kLikely);
 }
 
 void LeaveWith(const ExitStatus& status) {

@@ -97,6 +97,8 @@ struct Finding {
   std::vector<std::string> evidence;  // which witnesses agreed, which could not be had
   std::vector<std::string> advice;    // how to fix it
   std::string misuse;            // kMisuse, kOrderViolation: the sort, e.g. "unlock_not_owner"
+  std::string heartbeat;         // kStall: whose deadline was missed; else empty
+  std::string cause;             // kStall: what the thread does instead, e.g. "lock"
   std::string fingerprint;       // stable over runs and rebuilds: symbols and sites, no addresses
   // What the recorder of this process could not record, by name ("held_list", "stack", a
   // table's name): counts since the process began. Empty: nothing was dropped.

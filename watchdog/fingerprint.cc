@@ -135,6 +135,8 @@ std::string Fingerprint(const Finding& finding) {
   if (!finding.misuse.empty()) {
     for (size_t i = 0; i < finding.locks.size(); ++i) lines.push_back(DescribeLock(finding, i));
   }
+  if (!finding.heartbeat.empty()) lines.push_back(finding.heartbeat);
+  if (!finding.cause.empty()) lines.push_back(finding.cause);
   // "1": the recipe's version. A change of recipe gives every bug a new fingerprint.
   return absl::StrFormat("%016x", Hash(absl::StrCat("1\n", KindName(finding.kind), "\n",
                                                     finding.misuse, "\n",

@@ -14,6 +14,7 @@
 #include "watchdog/order_watch.h"
 #include "watchdog/rule_watch.h"
 #include "watchdog/signal_lock_watch.h"
+#include "watchdog/stall_watch.h"
 #include "watchdog/violation_finding.h"
 
 namespace lockwarden {
@@ -36,6 +37,7 @@ class ProcessJudge::Impl {
         rules_(reader, options.rules),
         signal_locks_(reader),
         exits_(reader, kernel),
+        stalls_(kernel, options.wait_limit_ns),
         parts_(reader, kernel, resolver, &names_, pid) {}
 
   std::vector<Finding> Step(uint64_t now_ns) {
@@ -57,6 +59,8 @@ class ProcessJudge::Impl {
     candidates_seen_ = snapshot_.candidates;
     TellMisuse(now_ns, /*last=*/false, &findings);
     exits_.Look(snapshot_, parts_, now_ns, /*last=*/false, &findings);
+    // A deadlock that is about to be told explains more than a stall does.
+    if (!detector_.has_suspects()) stalls_.Look(snapshot_, parts_, stuck_, now_ns, &findings);
     if (options_.predict && signal_locks_.waits()) {
       signal_locks_.Tell(parts_, kernel_->CaughtSignals(), detector_.has_suspects(), now_ns,
                          &findings);
@@ -86,6 +90,8 @@ class ProcessJudge::Impl {
     return findings;
   }
 
+  void Rebase(uint64_t now_ns) { stalls_.Rebase(now_ns); }
+  const StallWatch& stalls() const { return stalls_; }
   uint64_t next_look_ns() const { return next_look_ns_; }
   const JudgeState& state() const { return state_; }
   const Snapshot& last_snapshot() const { return snapshot_; }
@@ -178,6 +184,7 @@ class ProcessJudge::Impl {
     for (uint32_t i : deadlock.core) {
       const ModelNode& node = model.nodes[i];
       if (node.mode != ledger::Mode::kJoin) locks.insert(node.lock.key);
+      stuck_.insert(node.thread->serial);
       relocked_.insert({node.thread->serial, node.lock.key});
       if (reader_->IsInHandler(node.wait->stack)) signal_locks_.Cover(node.lock.key);
     }
@@ -194,6 +201,7 @@ class ProcessJudge::Impl {
   RuleWatch rules_;
   SignalLockWatch signal_locks_;
   ExitWatch exits_;
+  StallWatch stalls_;
   FindingParts parts_;
   Snapshot snapshot_;
   JudgeState state_;
@@ -204,6 +212,7 @@ class ProcessJudge::Impl {
   // Site, stack and, of a pair of places, the other one's.
   std::set<std::tuple<ledger::MisuseKind, uint64_t, uint32_t, uint32_t>> misuse_places_;
   std::vector<MisuseInfo> untold_;
+  absl::flat_hash_set<uint32_t> stuck_;              // serials in deadlocks told
   std::set<std::pair<uint32_t, LockKey>> relocked_;  // {thread serial, lock} of deadlocks told
 };
 
@@ -214,6 +223,8 @@ ProcessJudge::~ProcessJudge() = default;
 
 std::vector<Finding> ProcessJudge::Step(uint64_t now_ns) { return impl_->Step(now_ns); }
 std::vector<Finding> ProcessJudge::Finish(uint64_t now_ns) { return impl_->Finish(now_ns); }
+void ProcessJudge::Rebase(uint64_t now_ns) { impl_->Rebase(now_ns); }
+const StallWatch& ProcessJudge::stalls() const { return impl_->stalls(); }
 uint64_t ProcessJudge::next_look_ns() const { return impl_->next_look_ns(); }
 const JudgeState& ProcessJudge::state() const { return impl_->state(); }
 const Snapshot& ProcessJudge::last_snapshot() const { return impl_->last_snapshot(); }

@@ -30,6 +30,11 @@ struct KernelThread {
   std::string comm;
 };
 
+// Since the thread began: on a processor, and ready but on none.
+struct ThreadSchedule {
+  uint64_t run_ns = 0, delay_ns = 0;
+};
+
 class KernelView {
  public:
   virtual ~KernelView() = default;
@@ -45,6 +50,13 @@ class KernelView {
   virtual bool IsPrivate(uint64_t /*address*/) { return false; }
   // Copies memory of the process; false when it cannot be had.
   virtual bool ReadMemory(uint64_t address, void* out, size_t size) = 0;
+  virtual std::optional<ThreadSchedule> Schedule(uint32_t /*tid*/) { return std::nullopt; }
+  // How long the process's control group was kept from running; nullopt: not known, or no limit.
+  virtual std::optional<uint64_t> ThrottledUs() { return std::nullopt; }
+  // Tids are the same on both sides.
+  virtual bool SharesPidNamespace() { return false; }
+  // The kernel's function that the thread sleeps in; empty: not known.
+  virtual std::string WaitChannel(uint32_t /*tid*/) { return ""; }
   // What it shares with other processes; empty when that is not known.
   virtual std::vector<SharedMapping> SharedMappings() { return {}; }
   // No process has a thread that this one would call by that tid; false: not known.
@@ -68,6 +80,7 @@ class OrderRules;
 struct JudgeOptions {
   uint64_t confirm_after_ns = 30'000'000;  // between the two collects
   bool predict = true;                     // lock-order cycles
+  uint64_t wait_limit_ns = 0;              // longer waits for a lock are told; 0: none is
   const OrderRules* rules = nullptr;       // null: none; outlives the judge
 };
 
@@ -79,6 +92,7 @@ struct JudgeState {
 };
 
 class FindingParts;
+class StallWatch;
 
 // What a judge lends to the joint one, which looks at several processes at once.
 struct JudgedProcess {
@@ -101,6 +115,10 @@ class ProcessJudge {
   std::vector<Finding> Step(uint64_t now_ns);
   // The process has ended (or exec'ed): predictions and misuse not told yet.
   std::vector<Finding> Finish(uint64_t now_ns);
+  // The watchdog did not look in time, or the machine slept: deadlines count from now on.
+  void Rebase(uint64_t now_ns);
+  // What goes on although it was told; and what was counted of it.
+  const StallWatch& stalls() const;
   // Set after Step when a second collect is wanted soon, at this time; 0: none.
   uint64_t next_look_ns() const;
   const JudgeState& state() const;

@@ -123,6 +123,48 @@ class ProcKernelView : public KernelView {
     return theirs;
   }
 
+  std::optional<ThreadSchedule> Schedule(uint32_t tid) override {
+    bool gone = false;
+    const std::string text = ReadSmallFile(absl::StrCat(root_, "/task/", OurTid(tid), "/schedstat"),
+                                           &gone);
+    const std::vector<absl::string_view> words =
+        absl::StrSplit(absl::StripAsciiWhitespace(text), ' ');
+    ThreadSchedule schedule;
+    if (words.size() < 2 || !absl::SimpleAtoi(words[0], &schedule.run_ns) ||
+        !absl::SimpleAtoi(words[1], &schedule.delay_ns)) {
+      return std::nullopt;
+    }
+    return schedule;
+  }
+
+  std::optional<uint64_t> ThrottledUs() override {
+    bool gone = false;
+    const std::string groups = ReadSmallFile(root_ + "/cgroup", &gone);
+    for (absl::string_view line : absl::StrSplit(groups, '\n')) {
+      if (!absl::ConsumePrefix(&line, "0::")) continue;
+      const std::string stat =
+          ReadSmallFile(absl::StrCat("/sys/fs/cgroup", line, "/cpu.stat"), &gone);
+      for (absl::string_view entry : absl::StrSplit(stat, '\n')) {
+        uint64_t throttled = 0;
+        if (absl::ConsumePrefix(&entry, "throttled_usec ") && absl::SimpleAtoi(entry, &throttled)) {
+          return throttled;
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool SharesPidNamespace() override {
+    return !InOtherNamespace() && other_namespace_.has_value();
+  }
+
+  std::string WaitChannel(uint32_t tid) override {
+    bool gone = false;
+    const std::string text =
+        ReadSmallFile(absl::StrCat(root_, "/task/", OurTid(tid), "/wchan"), &gone);
+    return text == "0" ? "" : text;
+  }
+
   std::optional<uint64_t> CaughtSignals() override {
     bool gone = false;
     const std::string status = ReadSmallFile(root_ + "/status", &gone);

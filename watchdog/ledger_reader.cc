@@ -357,6 +357,7 @@ Snapshot LedgerReader::Take() const {
     s.stack_failures += thread.stack_failures;
     s.threads.push_back(std::move(thread));
   }
+  s.heartbeats = Heartbeats();
   s.locks_tracked = Used(ledger::kLocks);
   s.lock_classes = Used(ledger::kClasses);
   s.order_edges = Used(ledger::kEdges);

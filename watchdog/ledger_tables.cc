@@ -176,6 +176,34 @@ std::optional<MisuseInfo> LedgerReader::Misuse(uint32_t index) const {
   return info;
 }
 
+std::vector<HeartbeatInfo> LedgerReader::Heartbeats() const {
+  using ledger::HeartbeatState;
+  std::vector<HeartbeatInfo> heartbeats;
+  const uint32_t used = Used(ledger::kHeartbeats);
+  for (uint32_t i = 0; i < used; ++i) {
+    const auto& record = *Record<ledger::HeartbeatRecord>(ledger::kHeartbeats, i);
+    const uint32_t word = Load(record.state);  // H2
+    HeartbeatInfo info;
+    info.index = i;
+    info.use = word / ledger::kHeartbeatUse;
+    info.state = ledger::HeartbeatStateOf(word);
+    if (info.state == HeartbeatState::kFree || info.state == HeartbeatState::kStarting) continue;
+    if (static_cast<uint32_t>(info.state) > ledger::kLastHeartbeatState) {
+      ++rejected_;
+      continue;
+    }
+    info.deadline_ns = Load(record.deadline_ns);  // H4
+    info.last_ns = Load(record.last_ns);
+    info.name = Name(Load(record.name));
+    info.thread_serial = Load(record.thread_serial);
+    info.essential = Load(record.essential) != 0;
+    info.beats = Load(record.beats);
+    info.late = Load(record.late);
+    if (Load(record.state) == word) heartbeats.push_back(std::move(info));  // H2
+  }
+  return heartbeats;
+}
+
 std::vector<ModuleInfo> LedgerReader::Modules() const {
   std::vector<ModuleInfo> modules;
   const uint32_t used = Used(ledger::kModules);

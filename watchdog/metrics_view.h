@@ -17,6 +17,14 @@
 
 namespace lockwarden {
 
+// Of all heartbeats of one name.
+struct HeartbeatMetrics {
+  double last_timestamp_seconds = 0;  // CLOCK_REALTIME; the oldest of them
+  double deadline_seconds = 0;        // the shortest of them
+  bool paused = false;                // all of them are paused or idle
+  uint64_t missed = 0, late = 0;      // told as a stall; came after the deadline
+};
+
 struct MetricsView {
   // Sums over the program and every process it started that carries a ledger;
   // counters go on counting over restarts and exits.
@@ -36,8 +44,11 @@ struct MetricsView {
   std::map<std::string, uint64_t> deadlocks;   // by kind: "deadlock", "self_deadlock"
   std::map<std::string, uint64_t> misuse;      // by kind
   std::map<std::string, uint64_t> findings;    // by kind, all of them
-  std::map<std::string, uint64_t> restarts;    // by reason: "deadlock", "crash", "exit"
+  std::map<std::string, uint64_t> restarts;    // by reason: "deadlock", "stall", "crash", "exit"
   int64_t restart_budget_remaining = -1;       // -1: no limit
+  std::map<std::string, HeartbeatMetrics> heartbeats;   // by name
+  std::map<std::string, uint64_t> stalled_threads;      // now, by cause
+  std::map<std::string, uint64_t> clock_jumps;          // by cause: "late", "suspend", "stopped"
   std::map<std::string, uint64_t> incidents;   // by kind
   uint64_t incident_write_errors = 0;
   std::map<std::string, uint64_t> dropped_records;  // by table, and "held_list", "stack", ...

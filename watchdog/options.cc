@@ -99,7 +99,22 @@ const OptionKey kKeys[] = {
        o->on_deadlock_given = true;
        return SetChoice(v, kActions, &o->on_deadlock);
      }},
-    {"restart", kRestarts, "never; with on_deadlock=restart: on-failure",
+    {"on_stall", kActions, "report",
+     "what happens to a process whose heartbeats stay away, stall_grace after the report: as for\n"
+     "on_deadlock, but abort signals the thread that does not beat, so that the core shows it",
+     [](absl::string_view v, Options* o) { return SetChoice(v, kActions, &o->on_stall); }},
+    {"stall_grace", "DURATION", "10s", "see on_stall",
+     [](absl::string_view v, Options* o) { return SetDuration(v, &o->stall_grace); }},
+    {"stall_quorum", "N", "1",
+     "how many heartbeats must miss at a time for on_stall; an essential one is enough alone",
+     [](absl::string_view v, Options* o) { return SetNumber(v, 1, 1000000, &o->stall_quorum); }},
+    {"wait_limit", "DURATION", "0; with profile=production: 1m",
+     "a wait for one lock longer than this is reported as a stall; 0: none is",
+     [](absl::string_view v, Options* o) {
+       o->wait_limit_given = true;
+       return SetDuration(v, &o->wait_limit);
+     }},
+    {"restart", kRestarts, "never; with on_deadlock=restart or on_stall=restart: on-failure",
      "when PROGRAM is started again after it has ended",
      [](absl::string_view v, Options* o) {
        o->restart_given = true;
@@ -228,7 +243,11 @@ absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
   if (!options.on_deadlock_given && options.profile == Profile::kProduction) {
     options.on_deadlock = DeadlockAction::kReport;
   }
-  if (!options.restart_given && options.on_deadlock == DeadlockAction::kRestart) {
+  if (!options.wait_limit_given && options.profile == Profile::kProduction) {
+    options.wait_limit = absl::Minutes(1);
+  }
+  if (!options.restart_given && (options.on_deadlock == DeadlockAction::kRestart ||
+                                 options.on_stall == DeadlockAction::kRestart)) {
     options.restart = RestartWhen::kOnFailure;
   }
   options.incidents = Absolute(options.incidents, directory);

@@ -26,6 +26,10 @@ enum class StackDetail { kFull, kSite, kOff };
 struct Options {
   Profile profile = Profile::kTest;
   DeadlockAction on_deadlock = DeadlockAction::kAbort;
+  DeadlockAction on_stall = DeadlockAction::kReport;
+  absl::Duration stall_grace = absl::Seconds(10);  // from the report of a stall to on_stall
+  int stall_quorum = 1;                            // heartbeats that must miss at a time
+  absl::Duration wait_limit = absl::ZeroDuration();  // zero: off
   RestartWhen restart = RestartWhen::kNever;
   absl::Duration restart_delay = absl::Milliseconds(100);  // doubles with each restart
   int restart_max = 5;                                     // restarts within restart_window
@@ -42,6 +46,7 @@ struct Options {
   // Whether the key was given at all, where that makes a difference.
   bool on_deadlock_given = false;
   bool restart_given = false;
+  bool wait_limit_given = false;
   bool incidents_given = false;
   bool exitcode_given = false;
 };

@@ -117,6 +117,8 @@ std::string FormatJson(const Finding& finding) {
       {"evidence", finding.evidence},
       {"advice", finding.advice},
       {"misuse", OrNull(finding.misuse)},
+      {"heartbeat", OrNull(finding.heartbeat)},
+      {"cause", OrNull(finding.cause)},
       {"dropped", finding.dropped},
       {"fingerprint", finding.fingerprint},
       {"incident", OrNull(finding.incident)},

@@ -21,7 +21,7 @@ RestartPolicy::RestartPolicy(const Options& options)
 }
 
 bool RestartPolicy::IsFailure(const ProgramEnd& end) {
-  if (end.deadlocked) return true;
+  if (end.deadlocked || end.stalled) return true;
   if (end.signal == 0) return end.code != 0;
   return end.signal != SIGHUP && end.signal != SIGINT && end.signal != SIGTERM &&
          end.signal != SIGPIPE;
@@ -33,7 +33,10 @@ bool RestartPolicy::Counts(uint64_t then_ns, uint64_t now_ns) const {
 
 RestartPolicy::Decision RestartPolicy::OnEnd(const ProgramEnd& end, uint64_t now_ns) {
   Decision decision;
-  decision.reason = end.deadlocked ? "deadlock" : end.signal != 0 ? "crash" : "exit";
+  decision.reason = end.deadlocked    ? "deadlock"
+                    : end.stalled     ? "stall"
+                    : end.signal != 0 ? "crash"
+                                      : "exit";
   if (when_ == RestartWhen::kNever || end.asked_to_stop ||
       (when_ == RestartWhen::kOnFailure && !IsFailure(end))) {
     return decision;

@@ -16,6 +16,7 @@ struct ProgramEnd {
   int code = 0;             // exit code, when signal is 0
   int signal = 0;           // what killed it; 0: it exited
   bool deadlocked = false;  // we ended it because of a deadlock
+  bool stalled = false;     // ... because of a stall
   bool asked_to_stop = false;  // TERM, INT or QUIT came before: it is not to live on
 };
 
@@ -26,7 +27,7 @@ class RestartPolicy {
     Verdict verdict = Verdict::kEnd;
     uint64_t at_ns = 0;       // kRestart: not before
     int number = 0;           // kRestart: how many within the window, this one included
-    const char* reason = "";  // "deadlock", "crash", "exit": the label in metrics
+    const char* reason = "";  // "deadlock", "stall", "crash", "exit": the label in metrics
   };
 
   explicit RestartPolicy(const Options& options);

@@ -140,6 +140,18 @@ struct MisuseInfo {
   uint64_t site = 0, time_ns = 0;
 };
 
+struct HeartbeatInfo {
+  uint32_t index = 0;
+  uint32_t use = 0;  // another one: another heartbeat in the same place
+  std::string name;
+  ledger::HeartbeatState state = ledger::HeartbeatState::kFree;
+  uint64_t last_ns = 0;      // CLOCK_MONOTONIC, up to a few milliseconds early
+  uint64_t deadline_ns = 0;
+  uint32_t thread_serial = 0;  // who beat last; 0: not known
+  bool essential = false;
+  uint64_t beats = 0, late = 0;
+};
+
 struct TableUse {
   const char* name = "";
   uint64_t capacity = 0, used = 0, dropped = 0;
@@ -158,6 +170,7 @@ struct ProcessIdentity {
 struct Snapshot {
   ProcessIdentity process;
   std::vector<ThreadInfo> threads;  // every slot in use, by slot
+  std::vector<HeartbeatInfo> heartbeats;  // those in use
   uint32_t candidates = 0;
   uint64_t acquisitions = 0;  // live and past threads together, and so below
   uint64_t contentions = 0;
@@ -199,6 +212,8 @@ class LedgerReader {
   // kind kNone: it makes no sense.
   uint32_t MisuseCount() const { return Used(ledger::kMisuse); }
   std::optional<MisuseInfo> Misuse(uint32_t index) const;
+  // Those in use; one that is just changing is left out.
+  std::vector<HeartbeatInfo> Heartbeats() const;
   std::vector<ModuleInfo> Modules() const;
   // Return addresses, innermost first; empty if there is none or it makes no sense.
   std::vector<uint64_t> Stack(uint32_t id) const;

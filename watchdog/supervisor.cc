@@ -31,6 +31,7 @@ bool Watch(int epoll, int fd, int pid) {
 
 std::string DescribeEnd(const ProgramEnd& end) {
   if (end.deadlocked) return "a deadlock";
+  if (end.stalled) return "a stall";
   if (end.signal == 0) return absl::StrCat("exit code ", end.code);
   const char* name = sigabbrev_np(end.signal);
   return name == nullptr ? absl::StrCat("a crash (signal ", end.signal, ")")
@@ -86,7 +87,7 @@ ExitStatus Supervisor::Run() {
 
 void Supervisor::StartProgram(uint64_t now_ns) {
   const SpawnResult spawned = Spawn(setup_.argv, setup_.environment, *setup_.inherited);
-  ended_by_us_ = false;
+  ended_by_us_ = EndedByUs::kNo;
   if (spawned.error == 0) {
     program_ = spawned.pid;
     next_tick_ns_ = now_ns + kTickNs;
@@ -141,6 +142,7 @@ void Supervisor::TakeRegistrations(uint64_t now_ns) {
     if (const auto old = processes_.find(pid); old != processes_.end()) Retire(old, now_ns);
     JudgeOptions judging;
     judging.predict = options_.profile == Profile::kTest;
+    judging.wait_limit_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.wait_limit));
     judging.rules = setup_.rules;
     const auto added =
         processes_.emplace(pid, std::make_unique<WatchedProcess>(std::move(registration), judging));
@@ -164,6 +166,7 @@ void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
     setup_.desk->Notice(line);
   }
   past_.Add(process->second->snapshot());
+  past_heartbeats_.AddEnded(process->second->snapshot(), process->second->judge().stalls());
   processes_.erase(process);
 }
 
@@ -208,7 +211,8 @@ void Supervisor::Reap(uint64_t now_ns) {
     ProgramEnd end;
     end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     end.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    end.deadlocked = ended_by_us_;
+    end.deadlocked = ended_by_us_ == EndedByUs::kDeadlock;
+    end.stalled = ended_by_us_ == EndedByUs::kStall;
     end.asked_to_stop = asked_to_stop_;
     ProgramEnded(end, now_ns);
   }
@@ -233,6 +237,7 @@ void Supervisor::ProgramEnded(const ProgramEnd& end, uint64_t now_ns) {
 
 void Supervisor::LookAtProcesses(uint64_t now_ns) {
   const bool tick = now_ns >= next_tick_ns_;
+  if (tick) LookAtClocks(now_ns);
   for (auto& [pid, process] : processes_) {
     const uint64_t wanted = process->judge().next_look_ns();
     if (!tick && (wanted == 0 || now_ns < wanted)) continue;
@@ -244,6 +249,7 @@ void Supervisor::LookAtProcesses(uint64_t now_ns) {
   }
   if (!tick) return;
   RetireEnded(now_ns);
+  ActOnStalls(now_ns);
   KillOverdue(now_ns);
   RetryMetrics(now_ns);
   const uint64_t end_ns = NowNs();

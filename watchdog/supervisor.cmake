@@ -4,6 +4,7 @@ target_sources(lockwarden_watchdog PRIVATE
   command_line.cc
   exit_status.cc
   finding_desk.cc
+  heartbeat_totals.cc
   ledger_totals.cc
   options.cc
   preflight.cc

@@ -22,8 +22,10 @@
 
 #include "absl/status/status.h"
 #include "watchdog/child.h"
+#include "watchdog/clock_trust.h"
 #include "watchdog/exit_status.h"
 #include "watchdog/finding_desk.h"
+#include "watchdog/heartbeat_totals.h"
 #include "watchdog/joint_detector.h"
 #include "watchdog/ledger_totals.h"
 #include "watchdog/metrics_server.h"
@@ -60,6 +62,7 @@ class Supervisor {
 
  private:
   static uint64_t NowNs();  // CLOCK_MONOTONIC
+  enum class EndedByUs { kNo, kDeadlock, kStall };
 
   using Processes = std::map<int, std::unique_ptr<WatchedProcess>>;
 
@@ -77,6 +80,12 @@ class Supervisor {
   void HandleJoint(JointFinding joint, uint64_t now_ns);
   // True: something was done to the process, or to PROGRAM.
   bool Act(const Finding& finding, WatchedProcess* process, uint64_t now_ns);
+  std::string WhatFor(DeadlockAction action, const WatchedProcess& process) const;
+  void LookAtClocks(uint64_t now_ns);
+  void ActOnStalls(uint64_t now_ns);
+  // Aborts the process (thread `tid` of it; 0: any), or restarts PROGRAM.
+  bool End(DeadlockAction action, EndedByUs why, WatchedProcess* process, uint32_t tid,
+           uint64_t now_ns);
   void KillOverdue(uint64_t now_ns);
   void RetryMetrics(uint64_t now_ns);
   void Publish(uint64_t now_ns);
@@ -90,7 +99,7 @@ class Supervisor {
   UniqueFd epoll_;
 
   pid_t program_ = 0;             // 0: not running
-  bool ended_by_us_ = false;      // this life of PROGRAM, because of a deadlock
+  EndedByUs ended_by_us_ = EndedByUs::kNo;  // this life of PROGRAM
   bool asked_to_stop_ = false;
   bool done_ = false;
   ProgramEnd last_end_;
@@ -104,9 +113,11 @@ class Supervisor {
   JointDetector joint_;
   uint64_t stepped_aside_seen_ = 0;  // of the registrar's count
   LedgerTotals past_;             // of images that have ended
+  HeartbeatTotals past_heartbeats_;  // the same
   uint64_t processes_seen_ = 0;
   bool refusal_told_ = false;
   uint64_t next_tick_ns_ = 0;
+  ClockTrust clocks_;
   uint64_t checks_ = 0;
   double check_seconds_ = 0;
 

@@ -1,4 +1,6 @@
-// What follows a finding: the report, and what on_deadlock says.
+// What follows a finding: the report, and what on_deadlock and on_stall say.
+#include <time.h>
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -6,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "watchdog/process_facts.h"
 #include "watchdog/process_tree.h"
+#include "watchdog/stall_policy.h"
 #include "watchdog/supervisor.h"
 
 namespace lockwarden {
@@ -58,32 +61,68 @@ bool Supervisor::Act(const Finding& finding, WatchedProcess* process, uint64_t n
   if (action == DeadlockAction::kReport || action == DeadlockAction::kDump) return false;
   if (!ActsOn(finding.kind, Confidence::kProven, options_.profile)) return false;  // another kind
   if (process->HasEnded() || process->kill_at_ns != 0) return false;
-  const std::string what =
-      action == DeadlockAction::kAbort ? absl::StrCat("abort pid ", process->pid())
-                                       : absl::StrCat("restart ", setup_.argv[0]);
   if (!ActsOn(finding.kind, finding.confidence, options_.profile)) {
-    setup_.desk->Notice(absl::StrCat("did not ", what, ": the deadlock is ",
-                                     ConfidenceName(finding.confidence), ", and profile=",
-                                     ProfileName(options_.profile), " wants better proof"));
+    setup_.desk->Notice(absl::StrCat("did not ", WhatFor(action, *process),
+                                     ": the deadlock is ", ConfidenceName(finding.confidence),
+                                     ", and profile=", ProfileName(options_.profile),
+                                     " wants better proof"));
     return false;
   }
+  return End(action, EndedByUs::kDeadlock, process, 0, now_ns);
+}
+
+std::string Supervisor::WhatFor(DeadlockAction action, const WatchedProcess& process) const {
+  return action == DeadlockAction::kAbort ? absl::StrCat("abort pid ", process.pid())
+                                          : absl::StrCat("restart ", setup_.argv[0]);
+}
+
+bool Supervisor::End(DeadlockAction action, EndedByUs why, WatchedProcess* process, uint32_t tid,
+                     uint64_t now_ns) {
   if (action == DeadlockAction::kRestart) {
     process->Signal(SIGKILL);  // it may have left PROGRAM's tree, as daemons do
     if (program_ == 0) return true;
-    ended_by_us_ = true;
+    ended_by_us_ = why;
     KillProcessTree(program_);
     return true;
   }
-  if (!process->Signal(SIGABRT)) {
+  if (!(tid != 0 && process->SignalThread(tid, SIGABRT)) && !process->Signal(SIGABRT)) {
     if (errno != ESRCH) {
-      setup_.desk->Notice(absl::StrCat("cannot ", what, ": ", std::strerror(errno)));
+      setup_.desk->Notice(
+          absl::StrCat("cannot ", WhatFor(action, *process), ": ", std::strerror(errno)));
     }
     return false;
   }
-  ended_by_us_ |= process->pid() == program_;
+  if (process->pid() == program_) ended_by_us_ = why;
   process->kill_at_ns = now_ns + kAbortGraceNs;
   process->kill_latest_ns = now_ns + kCoreFileNs;
   return true;
+}
+
+void Supervisor::ActOnStalls(uint64_t now_ns) {
+  const DeadlockAction action = options_.on_stall;
+  if (done_ || action == DeadlockAction::kReport || action == DeadlockAction::kDump) return;
+  for (auto& [pid, process] : processes_) {
+    if (process->HasEnded() || process->kill_at_ns != 0) continue;
+    const std::vector<Stall> stalls = process->judge().stalls().now();
+    const Stall* stall = StallToActOn(stalls, options_, now_ns);
+    if (stall == nullptr) continue;
+    setup_.desk->Notice(absl::StrCat("heartbeat \"", stall->heartbeat, "\" has stayed away for ",
+                                     absl::FormatDuration(options_.stall_grace),
+                                     " since its report: will ", WhatFor(action, *process)));
+    if (End(action, EndedByUs::kStall, process.get(), stall->tid, now_ns) &&
+        action == DeadlockAction::kRestart) {
+      return;
+    }
+  }
+}
+
+void Supervisor::LookAtClocks(uint64_t now_ns) {
+  timespec boot;
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  const uint64_t boot_ns = static_cast<uint64_t>(boot.tv_sec) * 1'000'000'000 +
+                           static_cast<uint64_t>(boot.tv_nsec);
+  if (clocks_.Look({now_ns, boot_ns}, next_tick_ns_) == nullptr) return;
+  for (auto& [pid, process] : processes_) process->Rebase(now_ns);
 }
 
 void Supervisor::KillOverdue(uint64_t now_ns) {

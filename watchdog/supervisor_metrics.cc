@@ -48,9 +48,12 @@ void Supervisor::Publish(uint64_t now_ns) {
   if (options_.metrics.empty()) return;
   MetricsView view;
   LedgerTotals totals = past_;
+  HeartbeatTotals heartbeats = past_heartbeats_;
+  const double realtime_seconds = RealtimeSeconds();
   for (const auto& [pid, process] : processes_) {
     const Snapshot& snapshot = process->snapshot();
     totals.Add(snapshot);
+    heartbeats.Add(snapshot, process->judge().stalls(), NowNs(), realtime_seconds);
     view.threads += snapshot.threads.size();
     view.locks_tracked += snapshot.locks_tracked;
     view.lock_classes += snapshot.lock_classes;
@@ -69,15 +72,17 @@ void Supervisor::Publish(uint64_t now_ns) {
   view.deadlocked_threads += joint_.deadlocked_threads();
   view.deadlock_cycles += joint_.deadlocks_now();
   totals.CopyTo(&view);
+  heartbeats.CopyTo(&view);
+  for (const auto& [cause, count] : clocks_.jumps()) view.clock_jumps[cause] = count;
   setup_.desk->CopyTo(&view);
   view.processes_seen = processes_seen_;
   view.processes = processes_.size();
-  for (const char* reason : {"deadlock", "crash", "exit"}) view.restarts[reason] = 0;
+  for (const char* reason : {"deadlock", "stall", "crash", "exit"}) view.restarts[reason] = 0;
   for (const auto& [reason, count] : restarts_) view.restarts[reason] = count;
   view.restart_budget_remaining = policy_.Remaining(now_ns);
   view.watchdog_checks = checks_;
   view.watchdog_check_seconds = check_seconds_;
-  view.watchdog_last_check_timestamp_seconds = RealtimeSeconds();
+  view.watchdog_last_check_timestamp_seconds = realtime_seconds;
   view.snapshot_timestamp_seconds = view.watchdog_last_check_timestamp_seconds;
   view.program_running = program_ != 0;
   view.refused_registrations = setup_.registrar->refused();

@@ -65,6 +65,12 @@ bool WatchedProcess::HasEnded() const {
   return poll(&ended, 1, 0) != 0;
 }
 
+bool WatchedProcess::SignalThread(uint32_t tid, int signal) const {
+  // In another pid namespace the tid is not ours to use.
+  if (HasEnded() || !kernel_->SharesPidNamespace()) return false;
+  return syscall(SYS_tgkill, pid_, tid, signal) == 0;
+}
+
 bool WatchedProcess::Signal(int signal) const {
   return pidfd_.valid() &&
          syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0) == 0;

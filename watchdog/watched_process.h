@@ -31,6 +31,10 @@ class WatchedProcess {
   // False: it could not be sent (the process has ended, or belongs to somebody else).
   bool Signal(int signal) const;
 
+  // The same, to one thread (as the process calls it); false also if it has no such thread.
+  bool SignalThread(uint32_t tid, int signal) const;
+  void Rebase(uint64_t now_ns) { judge_->Rebase(now_ns); }
+
   int pid() const { return pid_; }
   int pidfd() const { return pidfd_.get(); }
   const LedgerReader* reader() const { return reader_.get(); }

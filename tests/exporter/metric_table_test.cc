@@ -68,7 +68,7 @@ TEST(MetricTableTest, EverythingIsThereAsZeroBeforeAnythingHappened) {
   for (const char* kind : {"deadlock", "self_deadlock"}) {
     EXPECT_EQ(Value(families, "lockwarden_deadlocks_total", kind), 0) << kind;
   }
-  for (const char* reason : {"deadlock", "crash", "exit"}) {
+  for (const char* reason : {"deadlock", "stall", "crash", "exit"}) {
     EXPECT_EQ(Value(families, "lockwarden_restarts_total", reason), 0) << reason;
   }
   EXPECT_EQ(Value(families, "lockwarden_build_info", LOCKWARDEN_VERSION), 1);

@@ -86,7 +86,6 @@ TEST(OptionsTest, MistakesAreOneLineThatNamesTheKey) {
       {"--restrat=never", "unknown option --restrat (did you mean --restart?)"},
       {"--on-deadlok=abort", "unknown option --on-deadlok (did you mean --on_deadlock?)"},
       {"--frobnicate=1", "unknown option --frobnicate; see lockwarden --help"},
-      {"--on_stall=abort", "unknown option --on_stall; see lockwarden --help"},
       {"--=1", "unknown option --; see lockwarden --help"},
       {"--restart=maybe", "--restart=maybe: must be one of never, on-failure, always"},
       {"--restart=", "--restart=: must be one of never, on-failure, always"},

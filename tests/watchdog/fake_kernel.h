@@ -31,6 +31,15 @@ class FakeKernelView : public KernelView {
     if (after_listing) after_listing();
     return tids;
   }
+  // What it does between two looks: each read is one such while further on.
+  std::optional<ThreadSchedule> Schedule(uint32_t tid) override {
+    const auto found = schedules.find(tid);
+    if (found == schedules.end()) return std::nullopt;
+    ++schedule_reads;
+    return ThreadSchedule{found->second.run_ns * schedule_reads,
+                          found->second.delay_ns * schedule_reads};
+  }
+  std::optional<uint64_t> ThrottledUs() override { return throttled_us += throttled_us_a_read; }
   std::optional<uint64_t> CaughtSignals() override { return caught_signals; }
   bool MemoryIsShared() override { return memory_shared; }
   bool IsPrivate(uint64_t) override { return memory_private; }
@@ -80,6 +89,8 @@ class FakeKernelView : public KernelView {
   }
 
   std::map<uint32_t, KernelThread> threads;
+  std::map<uint32_t, ThreadSchedule> schedules;  // between two reads
+  uint64_t schedule_reads = 0, throttled_us = 0, throttled_us_a_read = 0;
   std::map<uint64_t, uint8_t> memory;
   bool memory_readable = true, memory_shared = false, memory_private = false;
   std::vector<SharedMapping> shared;
