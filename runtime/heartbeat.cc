@@ -77,14 +77,15 @@ void SetState(HeartbeatRecord& record, HeartbeatState state) {
 }
 
 void NoteBeat(HeartbeatRecord& record) {
-  // Relaxed reads, all: own record.
   const uint64_t now = ClockNs(CLOCK_MONOTONIC_COARSE);
+  // Relaxed, all: own record.
   const uint64_t last = record.last_ns.load(std::memory_order_relaxed);
+  const uint64_t deadline = record.deadline_ns.load(std::memory_order_relaxed);
   const uint32_t state = record.state.load(std::memory_order_relaxed);
   if (__builtin_expect(HeartbeatStateOf(state) == HeartbeatState::kBeating, 1) &&
-      __builtin_expect(now - last > record.deadline_ns.load(std::memory_order_relaxed), 0)) {
-    record.late.store(record.late.load(std::memory_order_relaxed) + 1,
-                      std::memory_order_relaxed);  // a statistic
+      __builtin_expect(now - last > deadline, 0)) {
+    // Relaxed: a statistic of its own record.
+    record.late.store(record.late.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   record.last_ns.store(now, std::memory_order_relaxed);  // H1 or H3 follows where it matters
   record.beats.store(record.beats.load(std::memory_order_relaxed) + 1,
@@ -101,8 +102,8 @@ void Beat(HeartbeatHandle* handle, uint64_t cfa) {
   HeartbeatRecord* record = Find(handle, cfa, &fresh);
   if (record == nullptr || fresh) return;
   NoteBeat(*record);
-  if (__builtin_expect(HeartbeatStateOf(record->state.load(std::memory_order_relaxed)) ==
-                           HeartbeatState::kIdle, 0)) {  // own record
+  const uint32_t state = record->state.load(std::memory_order_relaxed);  // own record
+  if (__builtin_expect(HeartbeatStateOf(state) == HeartbeatState::kIdle, 0)) {
     SetState(*record, HeartbeatState::kBeating);
   }
 }
