@@ -36,6 +36,7 @@ void FindingDesk::Take(Finding* finding, const LedgerReader* reader,
     ++repeats_;
     return;
   }
+  last_headline_ = finding->headline;
   WriteIncident(finding, reader, others);
   reports_->Write(options_.format == ReportFormat::kJson
                       ? FormatJson(*finding) + "\n"

@@ -39,6 +39,8 @@ class FindingDesk {
   void Notice(absl::string_view text);
 
   bool any_counts_for_exit_code() const { return counts_for_exit_code_; }
+  // Of the last finding that was told; empty: none was.
+  const std::string& last_headline() const { return last_headline_; }
   void CopyTo(MetricsView* view) const;
   // Lines for the end of the run; empty when there is nothing to say.
   std::vector<std::string> Summary(const LedgerTotals& totals, uint64_t refused) const;
@@ -54,6 +56,7 @@ class FindingDesk {
   std::map<std::string, uint64_t> findings_, misuse_, written_;
   std::set<std::string> seen_;  // fingerprints
   uint64_t repeats_ = 0, write_errors_ = 0;
+  std::string last_headline_;
   double last_deadlock_seconds_ = 0;
   bool counts_for_exit_code_ = false;
 };

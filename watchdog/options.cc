@@ -84,6 +84,7 @@ constexpr char kActions[] = "report|dump|abort|restart";
 constexpr char kRestarts[] = "never|on-failure|always";
 constexpr char kFormats[] = "text|json";
 constexpr char kStacks[] = "full|site|off";
+constexpr char kNotifies[] = "own|program|off";
 constexpr int kMostRestarts = 1000000;
 
 const OptionKey kKeys[] = {
@@ -142,6 +143,10 @@ const OptionKey kKeys[] = {
      [](absl::string_view v, Options* o) { return SetChoice(v, kFormats, &o->format); }},
     {"stacks", kStacks, "full", "what is remembered of each acquisition: stack, site, or neither",
      [](absl::string_view v, Options* o) { return SetChoice(v, kStacks, &o->stacks); }},
+    {"notify", kNotifies, "own",
+     "who tells the service manager at NOTIFY_SOCKET that PROGRAM is ready: run itself once it is\n"
+     "started, or program, which then gets the socket; run says how it is; off: nobody of us does",
+     [](absl::string_view v, Options* o) { return SetChoice(v, kNotifies, &o->notify); }},
     {"exitcode", "N", "66",
      "with profile=test: replaces exit code 0, and our own abort, when there were findings;\n"
      "0: the exit code is left alone",

@@ -20,6 +20,7 @@ namespace lockwarden {
 enum class Profile { kTest, kProduction };
 enum class DeadlockAction { kReport, kDump, kAbort, kRestart };
 enum class RestartWhen { kNever, kOnFailure, kAlways };
+enum class NotifyWho { kOwn, kProgram, kOff };
 enum class ReportFormat { kText, kJson };
 enum class StackDetail { kFull, kSite, kOff };
 
@@ -39,6 +40,7 @@ struct Options {
   std::string incidents_shown = "./lockwarden-incidents";  // as it was written: for messages
   std::string report;     // absolute path; empty: standard error
   std::string rules;      // absolute path; empty: none
+  NotifyWho notify = NotifyWho::kOwn;
   ReportFormat format = ReportFormat::kText;
   StackDetail stacks = StackDetail::kFull;
   int exitcode = 66;      // 0: findings do not change the exit code

@@ -1,6 +1,8 @@
 // Order matters here: whatever can fail with a usage error comes before PROGRAM.
 #include "watchdog/run_command.h"
 
+#include <unistd.h>
+
 #include <climits>
 #include <cstdlib>
 #include <memory>
@@ -62,7 +64,13 @@ ExitStatus RunCommand(const RunRequest& request) {
   Supervisor::Setup setup;
   setup.options = options;
   setup.argv = request.argv;
-  setup.environment = BuildEnvironment(request.environment,
+  std::vector<std::string> environment = request.environment;
+  if (options.notify != NotifyWho::kOff) {
+    setup.service = ServiceManager::Find(environment, getpid());
+    environment = ServiceManager::Without(std::move(environment),
+                                          options.notify == NotifyWho::kProgram);
+  }
+  setup.environment = BuildEnvironment(environment,
                                        {preflight.preload ? *library : "",
                                         (*registrar)->variable(), RecorderOptions(options),
                                         preflight.address_sanitizer});

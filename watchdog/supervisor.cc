@@ -55,7 +55,8 @@ Supervisor::Supervisor(Setup setup)
       policy_(setup_.options),
       signals_(setup_.inherited->forwarded()),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      joint_(MakeProcFileLockView(), JudgeOptions().confirm_after_ns) {
+      joint_(MakeProcFileLockView(), JudgeOptions().confirm_after_ns),
+      service_(setup_.service) {
   Watch(epoll_.get(), signals_.fd(), 0);
   Watch(epoll_.get(), setup_.registrar->fd(), 0);
 }
@@ -91,6 +92,7 @@ void Supervisor::StartProgram(uint64_t now_ns) {
   if (spawned.error == 0) {
     program_ = spawned.pid;
     next_tick_ns_ = now_ns + kTickNs;
+    TellServiceManager(now_ns);
     return;
   }
   if (!spawned.forked) {
@@ -252,6 +254,7 @@ void Supervisor::LookAtProcesses(uint64_t now_ns) {
   ActOnStalls(now_ns);
   KillOverdue(now_ns);
   RetryMetrics(now_ns);
+  TellServiceManager(now_ns);
   const uint64_t end_ns = NowNs();
   ++checks_;
   check_seconds_ = static_cast<double>(end_ns - now_ns) / 1e9;
@@ -280,6 +283,9 @@ ExitStatus Supervisor::Leave(uint64_t now_ns) {
         "giving up on ", setup_.argv[0], " after ", DescribeEnd(last_end_),
         ": restart_max=", options_.restart_max,
         " within restart_window=", absl::FormatDuration(options_.restart_window), " is used up"));
+  }
+  if (service_.lost() != 0) {
+    setup_.desk->Notice(absl::StrCat(service_.lost(), " messages to the service manager lost"));
   }
   for (const std::string& line : setup_.desk->Summary(past_, setup_.registrar->refused())) {
     setup_.desk->Notice(line);

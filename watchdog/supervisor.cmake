@@ -15,10 +15,12 @@ target_sources(lockwarden_watchdog PRIVATE
   report_sink.cc
   restart_policy.cc
   run_command.cc
+  service_manager.cc
   signal_relay.cc
   supervisor.cc
   supervisor_actions.cc
   supervisor_metrics.cc
+  supervisor_service.cc
   watched_process.cc)
 
 add_executable(lockwarden main.cc)

@@ -32,6 +32,7 @@
 #include "watchdog/options.h"
 #include "watchdog/registrar.h"
 #include "watchdog/restart_policy.h"
+#include "watchdog/service_manager.h"
 #include "watchdog/signal_relay.h"
 #include "watchdog/watched_process.h"
 
@@ -49,6 +50,7 @@ class Supervisor {
     Registrar* registrar = nullptr;
     FindingDesk* desk = nullptr;
     const OrderRules* rules = nullptr;  // null: none
+    ServiceManager::Address service;
     MetricsServerFactory make_metrics_server;
   };
   explicit Supervisor(Setup setup);
@@ -89,6 +91,8 @@ class Supervisor {
   void KillOverdue(uint64_t now_ns);
   void RetryMetrics(uint64_t now_ns);
   void Publish(uint64_t now_ns);
+  bool IsWell(uint64_t now_ns) const;  // no deadlock, and no stall that on_stall would act upon
+  void TellServiceManager(uint64_t now_ns);
   uint64_t NextDeadline() const;
   ExitStatus Leave(uint64_t now_ns);
 
@@ -118,6 +122,7 @@ class Supervisor {
   bool refusal_told_ = false;
   uint64_t next_tick_ns_ = 0;
   ClockTrust clocks_;
+  ServiceManager service_;
   uint64_t checks_ = 0;
   double check_seconds_ = 0;
 
