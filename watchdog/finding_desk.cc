@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "watchdog/exit_status.h"
+#include "watchdog/incident_quota.h"
 #include "watchdog/report.h"
 
 namespace lockwarden {
@@ -42,6 +43,7 @@ void FindingDesk::Take(Finding* finding, const LedgerReader* reader,
                       ? FormatJson(*finding) + "\n"
                       : FormatText(*finding, {.color = reports_->terminal(),
                                                .incidents = options_.incidents_shown}));
+  if (hook_) hook_(*finding);
 }
 
 void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader,
@@ -50,6 +52,12 @@ void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader,
   const absl::Status status = incidents_->Write(finding, reader, others);
   if (status.ok()) {
     ++written_[KindName(finding->kind)];
+    const QuotaResult kept =
+        KeepWithinQuota(options_.incidents, static_cast<uint64_t>(options_.incidents_max),
+                        static_cast<uint64_t>(options_.incidents_mb) * 1'000'000);
+    removed_ += kept.removed;
+    not_removed_ = kept.failed;
+    bytes_ = kept.bytes;
     return;
   }
   ++write_errors_;
@@ -61,6 +69,8 @@ void FindingDesk::CopyTo(MetricsView* view) const {
   view->misuse = misuse_;
   view->incidents = written_;
   view->incident_write_errors = write_errors_;
+  view->incident_bytes = bytes_;
+  view->incidents_removed = removed_;
   view->deadlock_last_timestamp_seconds = last_deadlock_seconds_;
   for (FindingKind kind : {FindingKind::kDeadlock, FindingKind::kSelfDeadlock}) {
     const auto found = findings_.find(KindName(kind));
@@ -88,6 +98,15 @@ std::vector<std::string> FindingDesk::Summary(const LedgerTotals& totals, uint64
   }
   if (repeats_ != 0) {
     lines.push_back(absl::StrCat(repeats_, " of them the same as one reported before"));
+  }
+  if (removed_ != 0) {
+    lines.push_back(absl::StrCat(removed_, " older incident", removed_ == 1 ? "" : "s",
+                                 " removed: incidents_max=", options_.incidents_max,
+                                 ", incidents_mb=", options_.incidents_mb));
+  }
+  if (not_removed_ != 0) {
+    lines.push_back(absl::StrCat(not_removed_, " older incident", not_removed_ == 1 ? "" : "s",
+                                 " could not be removed"));
   }
   if (write_errors_ != 0) {
     lines.push_back(absl::StrCat(write_errors_, write_errors_ == 1 ? " incident" : " incidents",

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -28,6 +29,8 @@ class FindingDesk {
   // lines, `reports` the findings; they may be the same. All outlive the desk.
   FindingDesk(const Options& options, IncidentWriter* incidents, ReportSink* reports,
               ReportSink* notices);
+  // Called with each finding that is told, once its incident is written, or could not be.
+  void SetHook(std::function<void(const Finding&)> hook) { hook_ = std::move(hook); }
 
   // Fills in fingerprint and incident. `reader` may be null; `others` as for IncidentWriter.
   // A finding other than a deadlock whose fingerprint was seen before in this run (in another
@@ -55,6 +58,8 @@ class FindingDesk {
   ReportSink* notices_;
   std::map<std::string, uint64_t> findings_, misuse_, written_;
   std::set<std::string> seen_;  // fingerprints
+  std::function<void(const Finding&)> hook_;
+  uint64_t removed_ = 0, not_removed_ = 0, bytes_ = 0;  // of incidents, for the quota
   uint64_t repeats_ = 0, write_errors_ = 0;
   std::string last_headline_;
   double last_deadlock_seconds_ = 0;

@@ -51,6 +51,9 @@ struct MetricsView {
   std::map<std::string, uint64_t> clock_jumps;          // by cause: "late", "suspend", "stopped"
   std::map<std::string, uint64_t> incidents;   // by kind
   uint64_t incident_write_errors = 0;
+  uint64_t incident_bytes = 0;      // on the disk, in the incidents directory; 0 before the first
+  uint64_t incidents_removed = 0;   // for the quota
+  std::map<std::string, uint64_t> hooks;  // on_incident commands, by result
   std::map<std::string, uint64_t> dropped_records;  // by table, and "held_list", "stack", ...
   std::map<std::string, uint64_t> ledger_capacity;  // by table, of the program's own ledger
   std::map<std::string, uint64_t> ledger_used;

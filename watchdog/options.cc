@@ -134,6 +134,20 @@ const OptionKey kKeys[] = {
      SetMetrics},
     {"incidents", "DIR", "./lockwarden-incidents",
      "where each finding leaves a directory with its report and the black box", SetIncidents},
+    {"incidents_max", "N", "100",
+     "incidents kept there: the oldest are removed when there are more; 0: no limit",
+     [](absl::string_view v, Options* o) { return SetNumber(v, 0, 1000000, &o->incidents_max); }},
+    {"incidents_mb", "N", "1000", "megabytes that they may take there together; 0: no limit",
+     [](absl::string_view v, Options* o) { return SetNumber(v, 0, 1000000000, &o->incidents_mb); }},
+    {"on_incident", "CMD", "none",
+     "sh -c CMD for each incident, with LOCKWARDEN_INCIDENT (its directory), LOCKWARDEN_KIND,\n"
+     "LOCKWARDEN_PID, LOCKWARDEN_HEADLINE and others set",
+     [](absl::string_view v, Options* o) {
+       o->on_incident = v == "none" ? "" : std::string(v);
+       return absl::OkStatus();
+     }},
+    {"on_incident_timeout", "DURATION", "30s", "then CMD is killed; 0: never",
+     [](absl::string_view v, Options* o) { return SetDuration(v, &o->on_incident_timeout); }},
     {"rules", "FILE", "none",
      "lines 'order A before B' by class, lock name, variable, function or file:line: to take A\n"
      "while holding B is reported",

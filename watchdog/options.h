@@ -38,6 +38,10 @@ struct Options {
   std::string metrics;    // "ADDR:PORT"; empty: off
   std::string incidents = "lockwarden-incidents";  // absolute after ResolveOptions
   std::string incidents_shown = "./lockwarden-incidents";  // as it was written: for messages
+  int incidents_max = 100;           // kept; 0: no limit
+  int incidents_mb = 1000;           // the same, in 10^6 bytes on the disk
+  std::string on_incident;           // a shell command; empty: none
+  absl::Duration on_incident_timeout = absl::Seconds(30);  // zero: none
   std::string report;     // absolute path; empty: standard error
   std::string rules;      // absolute path; empty: none
   NotifyWho notify = NotifyWho::kOwn;

@@ -9,6 +9,7 @@ target_sources(lockwarden_watchdog PRIVATE
   frames.cc
   function_name.cc
   incident.cc
+  incident_quota.cc
   ledger_copy.cc
   module_symbols.cc
   printable.cc

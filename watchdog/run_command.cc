@@ -74,6 +74,7 @@ ExitStatus RunCommand(const RunRequest& request) {
                                        {preflight.preload ? *library : "",
                                         (*registrar)->variable(), RecorderOptions(options),
                                         preflight.address_sanitizer});
+  setup.hook_environment = request.environment;
   setup.inherited = request.inherited;
   setup.registrar = registrar->get();
   setup.desk = &desk;

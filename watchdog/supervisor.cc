@@ -3,6 +3,7 @@
 // in supervisor_actions.cc, what metrics show in supervisor_metrics.cc.
 #include "watchdog/supervisor.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -56,12 +57,17 @@ Supervisor::Supervisor(Setup setup)
       signals_(setup_.inherited->forwarded()),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       joint_(MakeProcFileLockView(), JudgeOptions().confirm_after_ns),
-      service_(setup_.service) {
+      service_(setup_.service),
+      hook_(options_.on_incident, setup_.hook_environment,
+            static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.on_incident_timeout))) {
+  setup_.desk->SetHook([this](const Finding& finding) {
+    hook_.Start(finding, options_.incidents, NowNs());
+  });
   Watch(epoll_.get(), signals_.fd(), 0);
   Watch(epoll_.get(), setup_.registrar->fd(), 0);
 }
 
-Supervisor::~Supervisor() = default;
+Supervisor::~Supervisor() { setup_.desk->SetHook(nullptr); }
 
 ExitStatus Supervisor::Run() {
   StartProgram(NowNs());
@@ -118,6 +124,7 @@ uint64_t Supervisor::NextDeadline() const {
   };
   consider(restart_at_ns_);
   consider(joint_.next_look_ns());
+  consider(hook_.next_look_ns());
   for (const auto& [pid, process] : processes_) {
     consider(process->judge().next_look_ns());
   }
@@ -203,7 +210,7 @@ void Supervisor::Reap(uint64_t now_ns) {
   int status;
   // All children: as pid 1 of a container we are everybody's parent in the end.
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (pid != program_) continue;
+    if (hook_.Reaped(pid, status, now_ns) || pid != program_) continue;
     program_ = 0;
     // What it handed over in its last moments.
     TakeRegistrations(now_ns);
@@ -239,6 +246,7 @@ void Supervisor::ProgramEnded(const ProgramEnd& end, uint64_t now_ns) {
 
 void Supervisor::LookAtProcesses(uint64_t now_ns) {
   const bool tick = now_ns >= next_tick_ns_;
+  hook_.Look(now_ns);
   if (tick) LookAtClocks(now_ns);
   for (auto& [pid, process] : processes_) {
     const uint64_t wanted = process->judge().next_look_ns();
@@ -270,6 +278,23 @@ void Supervisor::LookAcross(uint64_t now_ns) {
   for (JointFinding& joint : joint_.Look(processes, now_ns)) HandleJoint(std::move(joint), now_ns);
 }
 
+void Supervisor::AwaitHooks() {
+  while (hook_.busy()) {
+    poll(nullptr, 0, 10);
+    hook_.Look(NowNs());
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+      hook_.Reaped(pid, status, NowNs());
+    }
+  }
+  const uint64_t bad = hook_.results().at("failed") + hook_.results().at("timeout") +
+                       hook_.results().at("dropped");
+  if (bad == 0) return;
+  setup_.desk->Notice(absl::StrCat("on_incident: ", hook_.results().at("failed"), " failed, ",
+                                   hook_.results().at("timeout"), " took too long, ",
+                                   hook_.results().at("dropped"), " not run"));
+}
+
 ExitStatus Supervisor::Leave(uint64_t now_ns) {
   RetireEnded(now_ns);
   if (!processes_.empty()) {
@@ -284,6 +309,7 @@ ExitStatus Supervisor::Leave(uint64_t now_ns) {
         ": restart_max=", options_.restart_max,
         " within restart_window=", absl::FormatDuration(options_.restart_window), " is used up"));
   }
+  AwaitHooks();
   if (service_.lost() != 0) {
     setup_.desk->Notice(absl::StrCat(service_.lost(), " messages to the service manager lost"));
   }

@@ -5,6 +5,7 @@ target_sources(lockwarden_watchdog PRIVATE
   exit_status.cc
   finding_desk.cc
   heartbeat_totals.cc
+  incident_hook.cc
   ledger_totals.cc
   options.cc
   preflight.cc

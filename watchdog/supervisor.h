@@ -26,6 +26,7 @@
 #include "watchdog/exit_status.h"
 #include "watchdog/finding_desk.h"
 #include "watchdog/heartbeat_totals.h"
+#include "watchdog/incident_hook.h"
 #include "watchdog/joint_detector.h"
 #include "watchdog/ledger_totals.h"
 #include "watchdog/metrics_server.h"
@@ -51,6 +52,7 @@ class Supervisor {
     FindingDesk* desk = nullptr;
     const OrderRules* rules = nullptr;  // null: none
     ServiceManager::Address service;
+    std::vector<std::string> hook_environment;  // of on_incident's commands
     MetricsServerFactory make_metrics_server;
   };
   explicit Supervisor(Setup setup);
@@ -94,6 +96,7 @@ class Supervisor {
   bool IsWell(uint64_t now_ns) const;  // no deadlock, and no stall that on_stall would act upon
   void TellServiceManager(uint64_t now_ns);
   uint64_t NextDeadline() const;
+  void AwaitHooks();  // to their end, or their time limit
   ExitStatus Leave(uint64_t now_ns);
 
   const Setup setup_;
@@ -123,6 +126,7 @@ class Supervisor {
   uint64_t next_tick_ns_ = 0;
   ClockTrust clocks_;
   ServiceManager service_;
+  IncidentHook hook_;
   uint64_t checks_ = 0;
   double check_seconds_ = 0;
 

@@ -75,6 +75,7 @@ void Supervisor::Publish(uint64_t now_ns) {
   heartbeats.CopyTo(&view);
   for (const auto& [cause, count] : clocks_.jumps()) view.clock_jumps[cause] = count;
   setup_.desk->CopyTo(&view);
+  view.hooks = hook_.results();
   view.processes_seen = processes_seen_;
   view.processes = processes_.size();
   for (const char* reason : {"deadlock", "stall", "crash", "exit"}) view.restarts[reason] = 0;
