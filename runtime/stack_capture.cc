@@ -45,10 +45,20 @@ uint32_t Intern(const Ledger& ledger, const uint64_t* pcs, uint32_t depth, uint3
   return id;
 }
 
-// Puts a stack into its set, and if that is full in any place: where five stacks take turns in a set of four, to
-// replace the oldest would be to find none of them again.
-void Remember(StackCacheEntry* set, uint64_t place, const UnwindFrame* frames, size_t count,
-              StackCacheEntry entry) {
+// A free entry of the set; null: there is none. What an unloaded library may have been in is as
+// good as free.
+StackCacheEntry* FreeEntry(StackCacheEntry* set, uint32_t module_generation) {
+  for (uint32_t way = 0; way < kStackCacheWays; ++way) {
+    if (set[way].site == 0 || set[way].module_generation != module_generation) return &set[way];
+  }
+  return nullptr;
+}
+
+// Puts a stack into one of its sets, and if both are full in any place: where nine stacks take
+// turns in eight entries, to replace the oldest would be to find none of them again.
+void Remember(ThreadRecord* record, const UnwindFrame* frames, size_t count,
+              const StackCacheEntry& key) {
+  StackCacheEntry entry = key;
   const uint64_t cfa = entry.stack_pointer;
   // The site itself is in the key; remember the callers above it.
   uint32_t slots = 0;
@@ -63,14 +73,16 @@ void Remember(StackCacheEntry* set, uint64_t place, const UnwindFrame* frames, s
     entry.slot_offset[slots] = -1;
     entry.slot_value[slots] = static_cast<uint32_t>(entry.site);
   }
-  uint32_t way = 0;
-  while (way < kStackCacheWays && set[way].site != 0) ++way;
-  set[way < kStackCacheWays ? way : place % kStackCacheWays] = entry;
-}
-
-uint64_t AnyPlace(const ThreadRecord* record) {
-  // Relaxed: own counter.
-  return MixHash(record->acquisitions.load(std::memory_order_relaxed));
+  StackCacheEntry* const set = StackCacheSet(record, entry.site, cfa);
+  StackCacheEntry* const other = OtherStackCacheSet(record, entry.site, cfa);
+  StackCacheEntry* place = FreeEntry(set, entry.module_generation);
+  if (place == nullptr) place = FreeEntry(other, entry.module_generation);
+  if (place == nullptr) {
+    // Relaxed: own counter.
+    const uint64_t any = MixHash(record->acquisitions.load(std::memory_order_relaxed));
+    place = &(any % 2 == 0 ? set : other)[any / 2 % kStackCacheWays];
+  }
+  *place = entry;
 }
 
 void CountFailure(ThreadRecord* record) {
@@ -118,9 +130,9 @@ __attribute__((noinline)) uint32_t WalkAndIntern(ThreadRecord* record, uint64_t 
   if (!complete && count < kMaxStackDepth) CountFailure(record);
   for (size_t i = 0; i < count; ++i) pcs[i] = frames[i].pc;
   const uint32_t id = Intern(TheLedger(), pcs, static_cast<uint32_t>(count));
-  Remember(StackCacheSet(record, site, cfa), AnyPlace(record), frames, count,
-           {.site = site, .stack_pointer = cfa, .stack = id,
-            .module_generation = module_generation});
+  Remember(
+      record, frames, count,
+      {.site = site, .stack_pointer = cfa, .stack = id, .module_generation = module_generation});
   return id;
 }
 
@@ -128,8 +140,19 @@ __attribute__((noinline)) uint32_t WalkAndIntern(ThreadRecord* record, uint64_t 
 
 uint32_t InternSite(uint64_t site) { return Intern(TheLedger(), &site, 1); }
 
+const StackCacheEntry* LookUpStackFurther(ThreadRecord* record, uint64_t site, uint64_t cfa,
+                                          uint32_t generation) {
+  const StackCacheEntry* const set = OtherStackCacheSet(record, site, cfa);
+  for (uint32_t way = 0; way < kStackCacheWays; ++way) {
+    if (IsThisStack(set[way], site, cfa, generation)) return &set[way];
+  }
+  return nullptr;
+}
+
 uint32_t CaptureStackSlow(ThreadRecord* record, uint64_t site, uint64_t cfa,
                           uint32_t module_generation) {
+  const StackCacheEntry* const known = LookUpStackFurther(record, site, cfa, module_generation);
+  if (known != nullptr) return known->stack;
   // Relaxed: own fields. Outside the thread's known stack, unless it is a signal stack that
   // the kernel knows of, nothing says how far memory goes (a coroutine's), and near its end
   // the walk itself would not fit: then the call site must do.
@@ -142,9 +165,9 @@ uint32_t CaptureStackSlow(ThreadRecord* record, uint64_t site, uint64_t cfa,
   }
   CountFailure(record);
   const uint32_t id = Intern(TheLedger(), &site, 1);
-  Remember(StackCacheSet(record, site, cfa), AnyPlace(record), nullptr, 0,
-           {.site = site, .stack_pointer = cfa, .stack = id,
-            .module_generation = module_generation});
+  Remember(
+      record, nullptr, 0,
+      {.site = site, .stack_pointer = cfa, .stack = id, .module_generation = module_generation});
   return id;
 }
 

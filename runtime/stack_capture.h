@@ -17,10 +17,18 @@
 
 namespace lockwarden::ledger {
 
-// The entries that a stack at this place may lie in.
+// The entries that a stack at this place may lie in: a set, and another for what finds no room
+// there. Where every place had one set only, a cache half full would forget stacks already.
+inline uint32_t StackCacheHash(uint64_t site, uint64_t cfa) {
+  return static_cast<uint32_t>(site ^ (cfa << 16)) * 0x9e3779b1u;
+}
 inline StackCacheEntry* StackCacheSet(ThreadRecord* record, uint64_t site, uint64_t cfa) {
   static_assert(kStackCacheSets == 64, "the shift takes the top 6 of 32 bits");
-  return record->stack_cache[(static_cast<uint32_t>(site ^ (cfa << 16)) * 0x9e3779b1u) >> 26];
+  return record->stack_cache[StackCacheHash(site, cfa) >> 26];
+}
+inline StackCacheEntry* OtherStackCacheSet(ThreadRecord* record, uint64_t site, uint64_t cfa) {
+  const uint32_t hash = StackCacheHash(site, cfa);
+  return record->stack_cache[(hash >> 26) ^ ((hash >> 20) % kStackCacheSets | 1)];
 }
 
 // The id for LedgerReader::Stack, or 0 (counted in stack_failures or as a drop).
@@ -56,6 +64,10 @@ __attribute__((always_inline)) inline const StackCacheEntry* LookUpStack(ThreadR
   }
   return nullptr;
 }
+
+// The same in the other set.
+const StackCacheEntry* LookUpStackFurther(ThreadRecord* record, uint64_t site, uint64_t cfa,
+                                          uint32_t generation);
 
 inline uint32_t ModuleGeneration() {
   // Relaxed: a stale generation costs one stack with a name of an unloaded library.

@@ -95,6 +95,32 @@ TEST_F(StackCaptureTest, TheSecondCallAtAPlaceComesFromTheCache) {
   EXPECT_EQ(ids[2], 12345u);
 }
 
+template <int kNumber>
+__attribute__((noinline)) uint32_t Caller() {
+  const uint32_t id = Wrapper();
+  sink = sink + kNumber;
+  return id;
+}
+
+// As many as two sets hold: one that was forgotten would be walked again each time.
+TEST_F(StackCaptureTest, EightCallersThroughOneWrapperAreAllRemembered) {
+  constexpr uint32_t kCallers = 2 * kStackCacheWays, kSeen = 1u << 30;
+  constexpr uint32_t (*kAll[kCallers])() = {Caller<1>, Caller<2>, Caller<3>, Caller<4>,
+                                            Caller<5>, Caller<6>, Caller<7>, Caller<8>};
+  std::vector<uint32_t> ids;
+  for (int round = 0; round < Times(2); ++round) {
+    for (uint32_t i = 0; i < kCallers; ++i) {
+      const uint32_t id = kAll[i]();
+      if (round == 0) {
+        ids.push_back(id);
+      } else {
+        EXPECT_EQ(id, ids[i] | kSeen) << i;
+      }
+    }
+    ForEachCached([](StackCacheEntry& entry) { entry.stack |= kSeen; });
+  }
+}
+
 TEST_F(StackCaptureTest, AfterAnUnloadEachPlaceIsCapturedAnew) {
   uint32_t ids[2];
   for (int i = 0; i < Times(2); ++i) {
