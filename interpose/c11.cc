@@ -47,19 +47,14 @@ LOCKWARDEN_HOOK int mtx_lock(mtx_t* mutex) {
 }
 
 LOCKWARDEN_HOOK int mtx_trylock(mtx_t* mutex) {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().mtx_trylock(mutex); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<MutexObject>(scope, mutex, ledger::kTry, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<MutexObject, ledger::kTry>(
+      mutex, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().mtx_trylock(mutex); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int mtx_timedlock(mtx_t* mutex, const timespec* deadline) {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().mtx_timedlock(mutex, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<MutexObject>(scope, mutex, ledger::kTimed, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<MutexObject, ledger::kTimed>(
+      mutex, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().mtx_timedlock(mutex, deadline); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int mtx_unlock(mtx_t* mutex) {

@@ -35,29 +35,23 @@ LOCKWARDEN_HOOK int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
 }
 
 LOCKWARDEN_HOOK int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().mutex_trylock(mutex); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<MutexObject>(scope, mutex, ledger::kTry, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<MutexObject, ledger::kTry>(
+      mutex, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().mutex_trylock(mutex); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_mutex_timedlock(pthread_mutex_t* mutex,
                                             const timespec* deadline) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().mutex_timedlock(mutex, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<MutexObject>(scope, mutex, ledger::kTimed, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<MutexObject, ledger::kTimed>(
+      mutex, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().mutex_timedlock(mutex, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
                                             const timespec* deadline) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().mutex_clocklock(mutex, clock, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<MutexObject>(scope, mutex, ledger::kTimed, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<MutexObject, ledger::kTimed>(
+      mutex, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().mutex_clocklock(mutex, clock, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {

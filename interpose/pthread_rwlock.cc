@@ -39,29 +39,23 @@ LOCKWARDEN_HOOK int pthread_rwlock_rdlock(pthread_rwlock_t* rwlock) noexcept {
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_tryrdlock(pthread_rwlock_t* rwlock) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().rwlock_tryrdlock(rwlock); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<ReaderObject>(scope, rwlock, ledger::kTry, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<ReaderObject, ledger::kTry>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().rwlock_tryrdlock(rwlock); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_timedrdlock(pthread_rwlock_t* rwlock,
                                                const timespec* deadline) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().rwlock_timedrdlock(rwlock, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<ReaderObject>(scope, rwlock, ledger::kTimed, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<ReaderObject, ledger::kTimed>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().rwlock_timedrdlock(rwlock, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_clockrdlock(pthread_rwlock_t* rwlock, clockid_t clock,
                                                const timespec* deadline) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().rwlock_clockrdlock(rwlock, clock, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<ReaderObject>(scope, rwlock, ledger::kTimed, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<ReaderObject, ledger::kTimed>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().rwlock_clockrdlock(rwlock, clock, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_wrlock(pthread_rwlock_t* rwlock) noexcept {
@@ -71,29 +65,23 @@ LOCKWARDEN_HOOK int pthread_rwlock_wrlock(pthread_rwlock_t* rwlock) noexcept {
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_trywrlock(pthread_rwlock_t* rwlock) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().rwlock_trywrlock(rwlock); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<WriterObject>(scope, rwlock, ledger::kTry, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<WriterObject, ledger::kTry>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().rwlock_trywrlock(rwlock); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_timedwrlock(pthread_rwlock_t* rwlock,
                                                const timespec* deadline) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().rwlock_timedwrlock(rwlock, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<WriterObject>(scope, rwlock, ledger::kTimed, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<WriterObject, ledger::kTimed>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().rwlock_timedwrlock(rwlock, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_clockwrlock(pthread_rwlock_t* rwlock, clockid_t clock,
                                                const timespec* deadline) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().rwlock_clockwrlock(rwlock, clock, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<WriterObject>(scope, rwlock, ledger::kTimed, site, call, kAcquired);
-  });
+  return ledger::AcquireHook<WriterObject, ledger::kTimed>(
+      rwlock, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().rwlock_clockwrlock(rwlock, clock, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_rwlock_unlock(pthread_rwlock_t* rwlock) noexcept {

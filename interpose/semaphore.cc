@@ -5,7 +5,7 @@
 #include "interpose/describe.h"
 #include "interpose/lifetime.h"
 #include "interpose/real.h"
-#include "runtime/recorder.h"
+#include "runtime/known_acquire.h"
 #include "runtime/semaphore_units.h"
 
 using namespace lockwarden;
@@ -14,14 +14,15 @@ using ledger::InScope;
 
 namespace {
 
-template <class WhichFrame, class Call>
-LOCKWARDEN_INLINE int Acquire(const ledger::Scope<WhichFrame>& scope, sem_t* semaphore,
-                              uint8_t mode_bits, uint64_t site, Call call) {
-  ledger::Acquisition<SemaphoreObject, WhichFrame> acquisition(scope, semaphore, mode_bits, site);
-  const int rc = call();
-  const bool acquired = rc == 0;
-  acquisition.Finish(acquired, acquired && ledger::HoldsUnits(scope, acquisition.ref()));
-  return rc;
+constexpr auto kAcquired = [](int rc) { return rc == 0; };
+
+// What is not the newest hold, held more than once, or posted by a thread that holds none.
+__attribute__((noinline)) int PostInScope(sem_t* semaphore, uint64_t cfa, uint64_t site) {
+  const auto call = [=] { return Real().sem_post(semaphore); };
+  return InScope(cfa, call, [=](const auto& scope) {
+    ledger::ReleaseUnit(scope, semaphore, DescribeSemaphore, site);
+    return call();
+  });
 }
 
 }  // namespace
@@ -29,44 +30,34 @@ LOCKWARDEN_INLINE int Acquire(const ledger::Scope<WhichFrame>& scope, sem_t* sem
 // sem_wait is a cancellation point: no noexcept, and the unwinding of a cancelled thread
 // passes through.
 LOCKWARDEN_HOOK int sem_wait(sem_t* semaphore) {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().sem_wait(semaphore); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return Acquire(scope, semaphore, 0, site, call);
-  });
+  return ledger::AcquireHook<SemaphoreObject>(
+      semaphore, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().sem_wait(semaphore); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int sem_trywait(sem_t* semaphore) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().sem_trywait(semaphore); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return Acquire(scope, semaphore, ledger::kTry, site, call);
-  });
+  return ledger::AcquireHook<SemaphoreObject, ledger::kTry>(
+      semaphore, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().sem_trywait(semaphore); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int sem_timedwait(sem_t* semaphore, const timespec* deadline) {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().sem_timedwait(semaphore, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return Acquire(scope, semaphore, ledger::kTimed, site, call);
-  });
+  return ledger::AcquireHook<SemaphoreObject, ledger::kTimed>(
+      semaphore, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().sem_timedwait(semaphore, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* deadline) {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().sem_clockwait(semaphore, clock, deadline); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return Acquire(scope, semaphore, ledger::kTimed, site, call);
-  });
+  return ledger::AcquireHook<SemaphoreObject, ledger::kTimed>(
+      semaphore, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+      [=] { return Real().sem_clockwait(semaphore, clock, deadline); }, kAcquired);
 }
 
 LOCKWARDEN_HOOK int sem_post(sem_t* semaphore) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().sem_post(semaphore); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    ledger::ReleaseUnit(scope, semaphore, DescribeSemaphore, site);
-    return call();
-  });
+  if (ledger::CanRecordAtOnce() && ledger::ReleaseTopUnit(semaphore)) {
+    return Real().sem_post(semaphore);
+  }
+  return PostInScope(semaphore, LOCKWARDEN_CFA, LOCKWARDEN_SITE);
 }
 
 LOCKWARDEN_HOOK int sem_init(sem_t* semaphore, int shared, unsigned value) noexcept {

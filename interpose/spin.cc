@@ -68,12 +68,9 @@ LOCKWARDEN_HOOK int pthread_spin_lock(pthread_spinlock_t* lock) noexcept {
 }
 
 LOCKWARDEN_HOOK int pthread_spin_trylock(pthread_spinlock_t* lock) noexcept {
-  const uint64_t site = LOCKWARDEN_SITE;
-  const auto call = [=] { return Real().spin_trylock(lock); };
-  return InScope(LOCKWARDEN_CFA, call, [=](const auto& scope) {
-    return ledger::AcquireUnknown<SpinObject>(scope, Address(lock), ledger::kTry, site, call,
-                                              kAcquired);
-  });
+  return ledger::AcquireHook<SpinObject, ledger::kTry>(
+      Address(lock), LOCKWARDEN_CFA, LOCKWARDEN_SITE, [=] { return Real().spin_trylock(lock); },
+      kAcquired);
 }
 
 LOCKWARDEN_HOOK int pthread_spin_unlock(pthread_spinlock_t* lock) noexcept {

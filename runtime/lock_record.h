@@ -32,13 +32,14 @@ struct alignas(64) LockRecord {
   std::atomic<uint64_t> acquisitions{0};    // flushed from lock caches; see LockCacheEntry
   union {
     // Semaphores: evidence of whether units are used as a lock is. Conditions: see LastMutex.
-    std::atomic<uint32_t> own_releases{0};  // posts by the thread that held a unit
+    std::atomic<uint32_t> own_releases{0};  // 1: the thread that held a unit has posted one
     // File locks: the stack that last took one through this descriptor. Other locks: a stack
     // of code outside signal handlers that took it; see handler_use.h.
     std::atomic<uint32_t> plain_stack;
   };
-  // Evidence of whether a lock or a semaphore is handed over.
-  std::atomic<uint32_t> foreign_releases{0};  // releases by a thread that held none
+  // Evidence of whether a lock or a semaphore is handed over: not 0 once a thread has released
+  // it that held none.
+  std::atomic<uint32_t> foreign_releases{0};
 };
 static_assert(sizeof(LockRecord) == 64);
 

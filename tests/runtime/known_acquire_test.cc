@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "tests/runtime/fake_lock.h"
@@ -13,15 +14,17 @@ namespace lockwarden::ledger {
 namespace {
 
 // One call site and one stack depth for both ways.
-template <class Object = FakeMutex, class Real = Succeed>
+template <class Object = FakeMutex, uint8_t kBits = 0, class Real = Succeed>
 __attribute__((noinline)) bool AcquireFast(FakeLock* lock, bool* known, Real real = {}) {
   const uint64_t site = LOCKWARDEN_SITE;
-  return InScope(LOCKWARDEN_CFA, [] { return false; }, [&](const auto& scope) {
-    *known = LookUpAcquire<Object>(scope, lock, site).cached != nullptr;
-    return Acquire<Object>(
-               scope, lock, site, [&] { return real() ? 0 : 1; },
-               [](int rc) { return rc == 0; }) == 0;
-  });
+  return InScope(
+      LOCKWARDEN_CFA, [] { return false; },
+      [&](const auto& scope) {
+        *known = LookUpAcquire<Object, Look::kFurther, kBits>(scope, lock, site).cached != nullptr;
+        return Acquire<Object, kBits>(
+                   scope, lock, site, [&] { return real() ? 0 : 1; },
+                   [](int rc) { return rc == 0; }) == 0;
+      });
 }
 
 // Call sites only: each line of a test is another stack.
@@ -30,10 +33,10 @@ class KnownAcquireTest : public SmallLedger {
   KnownAcquireTest() { the_settings.stacks = StackMode::kSite; }
   ~KnownAcquireTest() override { the_settings = before_; }
 
-  template <class Object = FakeMutex, class Real = Succeed>
+  template <class Object = FakeMutex, uint8_t kBits = 0, class Real = Succeed>
   __attribute__((noinline)) bool IsKnown(FakeLock* lock, Real real = {}) {
     bool known = false;
-    AcquireFast<Object>(lock, &known, real);
+    AcquireFast<Object, kBits>(lock, &known, real);
     return known;
   }
 
@@ -92,8 +95,9 @@ TEST_F(KnownAcquireTest, AnOrderThatIsNewIsNot) {
   EXPECT_TRUE(IsKnown(&b));
 }
 
-TEST_F(KnownAcquireTest, WhatMayBeHeldTwiceIsOnlyWhereNothingIsHeld) {
-  FakeLock recursive, rwlock, other;
+// A second hold is counted in the first one's entry, which only the general way looks for.
+TEST_F(KnownAcquireTest, WhatIsHeldAlreadyIsNot) {
+  FakeLock recursive, rwlock;
   for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(IsKnown<FakeRecursive>(&recursive), round == 1);
     EXPECT_FALSE(IsKnown<FakeRecursive>(&recursive));
@@ -102,11 +106,22 @@ TEST_F(KnownAcquireTest, WhatMayBeHeldTwiceIsOnlyWhereNothingIsHeld) {
     EXPECT_TRUE(ReleaseTop(&recursive));
     EXPECT_EQ(IsKnown<FakeReader>(&rwlock), round == 1);
     EXPECT_FALSE(IsKnown<FakeReader>(&rwlock));
+    EXPECT_EQ(HeldBy(Me()).size(), 1u);
     Release(&rwlock);
     EXPECT_TRUE(ReleaseTop(&rwlock));
   }
-  IsKnown(&other);
-  EXPECT_FALSE(IsKnown<FakeReader>(&rwlock));
+}
+
+TEST_F(KnownAcquireTest, WhatMayBeHeldTwiceIsAlsoInsideAnother) {
+  FakeLock outer, rwlock, semaphore;
+  IsKnown<FakeReader>(&outer);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(IsKnown<FakeReader>(&rwlock), round != 0);
+    EXPECT_EQ(IsKnown<FakeSemaphore>(&semaphore), round != 0);
+    EXPECT_EQ(HeldBy(Me()).size(), 3u);
+    Post(&semaphore);
+    EXPECT_TRUE(ReleaseTop(&rwlock));
+  }
 }
 
 TEST_F(KnownAcquireTest, AFullListIsNot) {
@@ -166,11 +181,71 @@ TEST_F(KnownAcquireTest, OnlyTheNewestHoldIsReleasedWithoutAFrame) {
 }
 
 // A whole hook, as pthread_mutex_lock is.
-template <class Object = FakeMutex, class Real = Succeed>
+template <class Object = FakeMutex, uint8_t kBits = 0, class Real = Succeed>
 __attribute__((noinline)) bool Hook(FakeLock* lock, Real real = {}) {
-  return AcquireHook<Object>(
+  return AcquireHook<Object, kBits>(
              lock, LOCKWARDEN_CFA, LOCKWARDEN_SITE, [&] { return real() ? 0 : 1; },
              [](int rc) { return rc == 0; }) == 0;
+}
+
+TEST_F(KnownAcquireTest, ATryNeitherWaitsNorOrders) {
+  FakeLock outer, lock;
+  Hook(&outer);
+  for (int round = 0; round < 3; ++round) {
+    lock.taken = round == 2;  // a try needs no free lock to be known
+    EXPECT_TRUE((Hook<FakeMutex, kTry>(&lock, [&] { return Me().frame0.wait.wait == 0; })));
+    ASSERT_EQ(HeldBy(Me()).size(), 2u);
+    EXPECT_EQ(HeldBy(Me())[1].mode_bits & ~kModeMask, kTry);
+    EXPECT_TRUE(ReleaseTop(&lock));
+    const uint64_t waits = Me().waits;
+    EXPECT_FALSE((Hook<FakeMutex, kTry>(&lock, Refuse{})));
+    EXPECT_EQ(Me().waits, waits);
+    EXPECT_EQ(HeldBy(Me()).size(), 1u);
+  }
+  EXPECT_EQ(Used(kEdges), 0u);
+  EXPECT_EQ(Me().acquisitions, 4u);
+  EXPECT_EQ(Me().contentions, 0u);
+}
+
+TEST_F(KnownAcquireTest, ATimeLimitIsSaidOfTheWaitAndOfTheHold) {
+  FakeLock lock;
+  for (int round = 0; round < 2; ++round) {
+    const auto publishes = [&] { return (ModeBitsOf(Me().frame0.wait.wait) & kTimed) != 0; };
+    EXPECT_TRUE((Hook<FakeMutex, kTimed>(&lock, publishes))) << round;
+    EXPECT_EQ(HeldBy(Me()).at(0).mode_bits & ~kModeMask, kTimed);
+    EXPECT_TRUE(ReleaseTop(&lock));
+  }
+}
+
+TEST_F(KnownAcquireTest, AUnitIsHeldUntilItIsHandedOver) {
+  FakeLock semaphore;
+  for (int round = 0; round < 3; ++round) {
+    Hook<FakeSemaphore>(&semaphore);
+    ASSERT_EQ(HeldBy(Me()).size(), 1u);
+    EXPECT_EQ(HeldBy(Me())[0].mode, Mode::kUnit);
+    Post(&semaphore);
+  }
+  // Another thread posts while this one waits: the unit is not this thread's to give back.
+  Hook<FakeSemaphore>(&semaphore, [&] {
+    std::thread([&] { Post(&semaphore); }).join();
+    return true;
+  });
+  EXPECT_TRUE(HeldBy(Me()).empty());
+  Hook<FakeSemaphore>(&semaphore);
+  EXPECT_TRUE(HeldBy(Me()).empty());
+  EXPECT_EQ(Me().acquisitions, 5u);
+}
+
+TEST_F(KnownAcquireTest, UnitsThatNobodyWillReleaseAreForgottenHereToo) {
+  FakeLock stale, used;
+  for (int round = 0; round < 2; ++round) {
+    Hook<FakeSemaphore>(&used);
+    Post(&used);
+  }
+  Hook<FakeSemaphore>(&stale);
+  std::thread([&] { Post(&stale); }).join();
+  Hook<FakeSemaphore>(&used);
+  EXPECT_EQ(IndexesHeldBy(Me()), std::vector<uint32_t>{IndexOf(FindLock(&used))});
 }
 
 TEST_F(KnownAcquireTest, TheHookPublishesTheSameWhetherItKnowsOrLearns) {

@@ -96,6 +96,30 @@ TEST_F(SemaphoreUnitsTest, ForgettingOneSemaphoreDoesNotMiscountAnother) {
   EXPECT_TRUE(HeldBy(Me()).empty());
 }
 
+TEST_F(SemaphoreUnitsTest, TheNewestUnitIsReleasedWithoutAFrameOnceItIsKnownToBeALock) {
+  FakeLock semaphore, other;
+  Create<FakeSemaphore>(&semaphore);
+  EXPECT_FALSE(ReleaseTopUnit(&semaphore));  // nothing is held
+  Wait(&semaphore);
+  EXPECT_FALSE(ReleaseTopUnit(&semaphore));  // nothing shows yet that it is used as a lock
+  Post(&semaphore);
+  Wait(&semaphore);
+  EXPECT_FALSE(ReleaseTopUnit(&other));
+  EXPECT_TRUE(ReleaseTopUnit(&semaphore));
+  EXPECT_TRUE(HeldBy(Me()).empty());
+  Wait(&semaphore);
+  Wait(&semaphore);
+  EXPECT_FALSE(ReleaseTopUnit(&semaphore));  // held twice
+  Post(&semaphore);
+  EXPECT_TRUE(ReleaseTopUnit(&semaphore));
+  Wait(&semaphore);
+  Wait(&other);
+  EXPECT_FALSE(ReleaseTopUnit(&semaphore));  // not the newest
+  Post(&other);
+  Destroy(&semaphore);
+  EXPECT_FALSE(ReleaseTopUnit(&semaphore));  // a unit of a life that has ended
+}
+
 TEST_F(SemaphoreUnitsTest, TheSemaphoreOfAFullLockTableIsLeftAlone) {
   EXPECT_FALSE(HoldsUnits(Place(Scope<FirstFrame>(&Me(), LOCKWARDEN_CFA, {})), 0));
 }
