@@ -98,7 +98,7 @@ struct Frame {
 // One slot of the per-thread lock cache. Owner writes; the reader adds the counts to
 // LockRecord's when it counts acquisitions of a lock. They are kept here since the lock's
 // record would wander from processor to processor with every acquisition that wrote there.
-struct LockCacheEntry {
+struct alignas(32) LockCacheEntry {
   std::atomic<uint64_t> address{0};
   std::atomic<PackedRef> lock{0};        // without mode
   std::atomic<uint64_t> count{0};        // acquisitions not yet added to the lock's record
