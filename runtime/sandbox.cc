@@ -19,6 +19,7 @@
 #include "runtime/process.h"
 #include "runtime/raw_syscall.h"
 #include "runtime/start_info.h"
+#include "runtime/text_lines.h"
 
 namespace lockwarden::ledger {
 
@@ -27,29 +28,36 @@ constinit std::atomic<uint32_t> sandbox_count{0};
 namespace {
 
 // What /proc/PID/status says of seccomp. Read with the very calls that the loader has just
-// made for every library; prctl might be forbidden.
+// made for every library; prctl might be forbidden. It comes late in that file, behind a list
+// of groups that may be long.
 class Status {
  public:
-  explicit Status(const char* path) { ReadSmallFile(path, text_, sizeof(text_)); }
-
-  // Unreadable counts as none.
-  bool has_filter() const { return Number("\nSeccomp:\t") != 0; }
-  // Kernels before 5.9 do not count: then all filters look alike.
-  uint64_t filters() const { return Number("\nSeccomp_filters:\t"); }
-  uint64_t parent() const { return Number("\nPPid:\t"); }
-
- private:
-  uint64_t Number(const char* key) const {
-    const char* at = std::strstr(text_, key);
-    if (at == nullptr) return 0;
-    uint64_t number = 0;
-    for (at += std::strlen(key); *at >= '0' && *at <= '9'; ++at) {
-      number = number * 10 + static_cast<uint64_t>(*at - '0');
-    }
-    return number;
+  explicit Status(const char* path) {
+    ForEachLine(path, [this](const char* line) {
+      Note(line, "Seccomp:\t", &mode_);
+      Note(line, "Seccomp_filters:\t", &filters_);
+      Note(line, "PPid:\t", &parent_);
+    });
   }
 
-  char text_[4096];
+  // Unreadable counts as none.
+  bool has_filter() const { return mode_ != 0; }
+  // Kernels before 5.9 do not count: then all filters look alike.
+  uint64_t filters() const { return filters_; }
+  uint64_t parent() const { return parent_; }
+
+ private:
+  static void Note(const char* line, const char* key, uint64_t* number) {
+    const size_t length = std::strlen(key);
+    if (std::strncmp(line, key, length) != 0) return;
+    for (const char* at = line + length; *at >= '0' && *at <= '9'; ++at) {
+      *number = *number * 10 + static_cast<uint64_t>(*at - '0');
+    }
+  }
+
+  uint64_t mode_ = 0;
+  uint64_t filters_ = 0;
+  uint64_t parent_ = 0;
 };
 
 // Filters are inherited and only ever added to. A parent that is under as many as we are has

@@ -132,6 +132,11 @@ class Sandboxes(Situations):
         self.same("image-deadly-clone", wanted=0, run=[GIVEN_UP.format("1 process")])
 
     def test_a_filter_that_nobody_has_made_a_process_under(self):
+    @unittest.skipUnless(os.geteuid() == 0, "only root can join groups")
+    def test_memfd_create_kills_a_member_of_many_groups(self):
+        self.same("image-with-many-groups", wanted=0, bare=[FILTERED],
+                  run=[FILTERED, GIVEN_UP.format("1 process")])
+
         self.same("image-own-filter", wanted=0, run=[GIVEN_UP.format("1 process")])
 
 

@@ -3,6 +3,7 @@
 #include "situation.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -162,6 +163,13 @@ static int in_a_child(const struct sock_fprog* program) {
 }
 static int image_without_memfd(void) { return in_a_child(&no_memfd_program); }
 static int image_deadly_memfd(void) { return in_a_child(&deadly_memfd_program); }
+// What the kernel says of filters stands behind the list of groups.
+static int image_with_many_groups(void) {
+  gid_t groups[4000];
+  for (size_t i = 0; i < sizeof groups / sizeof *groups; ++i) groups[i] = (gid_t)(100000 + i);
+  need(setgroups(sizeof groups / sizeof *groups, groups) == 0, "groups");
+  return image_deadly_memfd();
+}
 static int image_deadly_socket(void) { return in_a_child(&deadly_socket_program); }
 static int image_harmless(void) { return in_a_child(&harmless_program); }
 static int image_deadly_clone(void) { return in_a_new_image(&deadly_clone_program, "nothing"); }
@@ -176,6 +184,7 @@ const struct situation sandbox_situations[] = {{"seccomp-from-the-start", from_t
                                                {"seccomp-strict-mode", strict_mode},
                                                {"image-without-memfd", image_without_memfd},
                                                {"image-deadly-memfd", image_deadly_memfd},
+                                               {"image-with-many-groups", image_with_many_groups},
                                                {"image-deadly-socket", image_deadly_socket},
                                                {"image-harmless-filter", image_harmless},
                                                {"image-deadly-clone", image_deadly_clone},
