@@ -93,6 +93,7 @@ namespace lockwarden::interpose {
   X(lockf, int, "lockf", (int, int, off_t))                                                    \
   X(lockf64, int, "lockf64", (int, int, off64_t))                                              \
   X(prctl, int, "prctl", (int, ...))                                                           \
+  X(mlockall, int, "mlockall", (int))                                                          \
   X(execve, int, "execve", (const char*, char* const*, char* const*))                          \
   X(execv, int, "execv", (const char*, char* const*))                                          \
   X(execvp, int, "execvp", (const char*, char* const*))                                        \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,28 @@ static int memory_taken(void) {
   munmap(big, most);
   return forked_workout("little memory");
 }
+// As real-time programs do: what is there becomes memory now, what comes does when it comes.
+static int is_resident(const void* page) {
+  unsigned char in_memory = 0;
+  const uintptr_t begin = (uintptr_t)page & ~(uintptr_t)4095;
+  return mincore((void*)begin, 1, &in_memory) == 0 && (in_memory & 1) != 0;
+}
+static int memory_locked(void) {
+  static char untouched[1 << 20];
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&mutex);
+  errno = 77;
+  const int rc = mlockall(MCL_CURRENT | MCL_FUTURE);
+  if (rc != 0 && errno != 77) printf("%s\n", strerror(errno));
+  void* later = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  printf("%d: resident %d %d\n", rc, is_resident(untouched + (1 << 19)), is_resident(later));
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  printf("less than 256 MB: %d\n", used.ru_maxrss < 256 << 10);
+  pthread_mutex_unlock(&mutex);
+  forked_workout("locked");
+  return workout("locked");
+}
 // All that an image with 1 GB can have: but for a sixteenth, and what any program takes.
 static int memory_to_the_full(void) { return image_with_memory(1u << 30, "all-of-1g"); }
 static int all_of_1g(void) {
@@ -230,6 +253,7 @@ const struct situation confined_situations[] = {
     {"image-with-256m", image_with_256m},
     {"image-with-1g", image_with_1g},
     {"image-with-4g", image_with_4g},
+    {"memory-locked", memory_locked},
     {"memory-taken-later", memory_taken_later},
     {"memory-taken", memory_taken},
     {"memory-to-the-full", memory_to_the_full},

@@ -193,7 +193,8 @@ class Confined(Situations):
 
 add(Confined, "setns", "descriptors", "descriptors-again", "closed-descriptors",
     "closed-in-a-new-image", "image-with-few-descriptors", "image-with-256m", "image-with-1g",
-    "image-with-4g", "image-with-64m", "memory-taken-later", "memory-to-the-full")
+    "image-with-4g", "image-with-64m", "memory-locked", "memory-taken-later",
+    "memory-to-the-full")
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
@@ -256,7 +257,7 @@ class Allocators(Situations):
 
 class Sanitizers(Situations):
     def check(self, kind):
-        for name in ("workout", "vfork-exec", "end-from-a-thread", "end-return"):
+        for name in ("workout", "vfork-exec", "end-from-a-thread", "end-return", "memory-locked"):
             with self.subTest(name):
                 self.same(name, binary=f"situations_{kind}")
         result = self.run_supervised(program(f"inverted_{kind}"))

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -102,10 +103,19 @@ static void Prctl(void) {
   SHOW_VALUE(prctl(-1, 0, 0, 0, 0));
 }
 
+static void MemoryLock(void) {
+  SHOW(mlockall(0));
+  SHOW(mlockall(1 << 20));
+  SHOW(mlockall(MCL_ONFAULT));
+  SHOW(mlockall(MCL_CURRENT | MCL_ONFAULT));
+  SHOW(munlockall());
+}
+
 const struct Row kImageRows[] = {
     {"execve execv execvp execvpe execl execlp execle fexecve execveat",
      "a shell, and what is not there", EveryExec},
     {"posix_spawn posix_spawnp", "a shell, and what is not there", Spawn},
     {"system popen", "a shell, and a mode that is none", Shell},
     {"prctl", "a name, a bad option", Prctl},
+    {"mlockall", "what exists, flags that do not", MemoryLock},
     {0}};
