@@ -103,8 +103,8 @@ static const struct situation own_situations[] = {
 
 int main(int argc, char** argv) {
   static const struct situation* const tables[] = {
-      own_situations,     fork_situations,     exec_situations, ending_situations,
-      sandbox_situations, confined_situations, crowd_situations};
+      own_situations,     fork_situations,     exec_situations,  ending_situations,
+      sandbox_situations, confined_situations, crowd_situations, odd_situations};
   own_path = argv[0];
   for (size_t t = 0; argc > 1 && t < sizeof(tables) / sizeof(tables[0]); ++t) {
     for (const struct situation* s = tables[t]; s->name != NULL; ++s) {

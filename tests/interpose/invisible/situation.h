@@ -17,6 +17,7 @@ extern const struct situation ending_situations[];
 extern const struct situation sandbox_situations[];
 extern const struct situation confined_situations[];
 extern const struct situation crowd_situations[];
+extern const struct situation odd_situations[];
 
 // Threads, two nested mutexes, a condition, a semaphore and a read-write lock: prints
 // "NAME: works" when every count came out right.
