@@ -4,11 +4,11 @@
 #include <threads.h>
 
 #include "interpose/condition_wait.h"
-#include "interpose/join.h"
 #include "interpose/lifetime.h"
 #include "interpose/mutex_release.h"
 #include "interpose/real.h"
 #include "runtime/known_acquire.h"
+#include "runtime/thread_calls.h"
 
 using namespace lockwarden;
 using namespace lockwarden::interpose;
@@ -31,7 +31,7 @@ __attribute__((noinline)) int UnlockInScope(mtx_t* mutex, uint64_t cfa, uint64_t
   });
 }
 
-// Runs first in a new thread; see StartThread in thread.cc. The routine's result is an int.
+// Runs first in a new thread; as RunStartedThread. The routine's result is an int.
 int StartC11Thread(void* argument) {
   const ledger::StartInfo info = *static_cast<ledger::StartInfo*>(argument);
   ledger::BindStartedThread(static_cast<ledger::StartInfo*>(argument));
@@ -113,6 +113,6 @@ LOCKWARDEN_HOOK int thrd_create(thrd_t* thread, thrd_start_t routine, void* argu
 }
 
 LOCKWARDEN_HOOK int thrd_join(thrd_t thread, int* result) {
-  return Join(thread, 0, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
-              [=] { return Real().thrd_join(thread, result); });
+  return ledger::Join(thread, 0, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+                      [=] { return Real().thrd_join(thread, result); });
 }

@@ -1,10 +1,10 @@
 // Threads and forks: who exists, who waits for whose end, and what a child inherits.
-#include "interpose/join.h"
 #include "interpose/real.h"
 #include "runtime/modules.h"
 #include "runtime/process.h"
 #include "runtime/recorder.h"
-#include "runtime/start_info.h"
+#include "runtime/thread_api.h"
+#include "runtime/thread_calls.h"
 #include "runtime/thread_names.h"
 #include "runtime/thread_slots.h"
 
@@ -12,30 +12,14 @@ using namespace lockwarden;
 using namespace lockwarden::interpose;
 using ledger::InScope;
 
-namespace {
-
-// Runs first in a new thread. Its frame stays at the bottom of the thread's stack; it has
-// no handlers, so cancellation and exceptions pass as they would through libc's own.
-void* StartThread(void* argument) {
-  const ledger::StartInfo info = *static_cast<ledger::StartInfo*>(argument);
-  ledger::BindStartedThread(static_cast<ledger::StartInfo*>(argument));
-  return info.routine(info.argument);
-}
-
-}  // namespace
-
 LOCKWARDEN_HOOK int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                                    void* (*routine)(void*), void* argument) noexcept {
-  const auto plain = [=] { return Real().create(thread, attributes, routine, argument); };
-  return InScope(LOCKWARDEN_CFA, plain, [=](const auto&) {
-    size_t stack_size = 0;  // the default
-    if (attributes != nullptr) pthread_attr_getstacksize(attributes, &stack_size);
-    ledger::StartInfo* info = ledger::PrepareThreadStart(routine, argument, stack_size);
-    if (info == nullptr) return plain();
-    const int rc = Real().create(thread, attributes, StartThread, info);
-    if (rc != 0) ledger::AbandonThreadStart(info);
-    return rc;
-  });
+  size_t stack_size = 0;  // the default
+  if (attributes != nullptr) pthread_attr_getstacksize(attributes, &stack_size);
+  return ledger::CreateThread(routine, argument, stack_size, LOCKWARDEN_CFA, nullptr,
+                              [=](void* (*first)(void*), void* with) {
+                                return Real().create(thread, attributes, first, with);
+                              });
 }
 
 // Its frame is unwound like any other of the ending thread; it has no handlers.
@@ -59,26 +43,48 @@ LOCKWARDEN_HOOK int pthread_setname_np(pthread_t thread, const char* name) noexc
 }
 
 LOCKWARDEN_HOOK int pthread_join(pthread_t thread, void** result) {
-  return Join(thread, 0, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
-              [=] { return Real().join(thread, result); });
+  return ledger::Join(thread, 0, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+                      [=] { return Real().join(thread, result); });
 }
 
 LOCKWARDEN_HOOK int pthread_tryjoin_np(pthread_t thread, void** result) noexcept {
-  return Join(thread, ledger::kTimed, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
-              [=] { return Real().tryjoin(thread, result); });
+  return ledger::Join(thread, ledger::kTimed, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+                      [=] { return Real().tryjoin(thread, result); });
 }
 
 LOCKWARDEN_HOOK int pthread_timedjoin_np(pthread_t thread, void** result,
                                          const timespec* deadline) {
-  return Join(thread, ledger::kTimed, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
-              [=] { return Real().timedjoin(thread, result, deadline); });
+  return ledger::Join(thread, ledger::kTimed, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+                      [=] { return Real().timedjoin(thread, result, deadline); });
 }
 
 LOCKWARDEN_HOOK int pthread_clockjoin_np(pthread_t thread, void** result, clockid_t clock,
                                          const timespec* deadline) {
-  return Join(thread, ledger::kTimed, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
-              [=] { return Real().clockjoin(thread, result, clock, deadline); });
+  return ledger::Join(thread, ledger::kTimed, LOCKWARDEN_CFA, LOCKWARDEN_SITE,
+                      [=] { return Real().clockjoin(thread, result, clock, deadline); });
 }
+
+namespace {
+
+int CreateForThreadType(unsigned long* thread, void* (*routine)(void*), void* argument,
+                        uint64_t cfa, ledger::PackedRef* created) {
+  return ledger::CreateThread(routine, argument, /*stack_size=*/0, cfa, created,
+                              [=](void* (*first)(void*), void* with) {
+                                return Real().create(thread, nullptr, first, with);
+                              });
+}
+
+int JoinForThreadType(unsigned long thread, uint64_t site, uint64_t cfa) {
+  return ledger::Join(thread, 0, cfa, site, [=] { return Real().join(thread, nullptr); });
+}
+
+constexpr ledger::ThreadApi kThreadApi = {
+    ledger::ThreadApi::kVersion, 0, CreateForThreadType, JoinForThreadType,
+    [](const char* name) { pthread_setname_np(pthread_self(), name); }};
+
+}  // namespace
+
+LOCKWARDEN_HOOK const ledger::ThreadApi* lockwarden_thread_v1() { return &kThreadApi; }
 
 LOCKWARDEN_HOOK pid_t fork() noexcept {
   // On this stack, so that the child finds it at the same place whatever other threads

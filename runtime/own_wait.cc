@@ -37,7 +37,7 @@ LockAnswer WaitOwn(const WaitRequest* request) {
     if (r.name != nullptr) NameOnce(r.object, r.name);
     const PackedRef lock = r.lock == nullptr ? 0 : FindLock(r.lock);
     const PackedRef peer =
-        lock == 0 ? 0 : WithMode(lock, static_cast<uint8_t>(Mode::kExclusive));
+        lock == 0 ? r.thread : WithMode(lock, static_cast<uint8_t>(Mode::kExclusive));
     const PlainWait wait(scope, use.ref | (r.how >> 8 & 0xff), r.object, peer, r.site);
     return Sleep(r) ? LockAnswer::kDone : LockAnswer::kBusy;
   });

@@ -45,6 +45,7 @@ struct WaitRequest {
   uint32_t how = 0;
   const TimeLimit* limit = nullptr;  // with kTimed
   const void* lock = nullptr;        // kSignal: what was released for the wait
+  PackedRef thread = 0;              // kUnowned: who alone can end it, as a join names it
   const char* name = nullptr;        // may be null
   uint64_t site = 0, cfa = 0;
 };

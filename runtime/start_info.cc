@@ -51,6 +51,12 @@ void BindStartedThread(const StartInfo* info) {
   this_thread.SetInRuntime(false);
 }
 
+void* RunStartedThread(void* argument) {
+  const StartInfo info = *static_cast<StartInfo*>(argument);
+  BindStartedThread(static_cast<StartInfo*>(argument));
+  return info.routine(info.argument);
+}
+
 uint32_t ThreadSerial(uint32_t slot) {
   // Relaxed: written before the slot could be found.
   return TheLedger().Table<ThreadRecord>(kThreads)[slot].serial.load(std::memory_order_relaxed);

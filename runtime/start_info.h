@@ -25,6 +25,10 @@ StartInfo* PrepareThreadStart(void* (*routine)(void*), void* argument, uint64_t 
 void AbandonThreadStart(StartInfo* info);
 // In the new thread.
 void BindStartedThread(const StartInfo* info);
+// The same, and then the routine: what runs first in a new thread. Its frame stays at the bottom
+// of the thread's stack; it has no handlers, so cancellation and exceptions pass as they would
+// through libc's own.
+void* RunStartedThread(void* info);
 uint32_t ThreadSerial(uint32_t slot);
 
 }  // namespace lockwarden::ledger

@@ -81,7 +81,9 @@ struct HeldEntry {
 // are those of the entry above the held list, which it has ready (P4 before P2).
 struct WaitSlot {
   std::atomic<PackedRef> wait{0};
-  std::atomic<uint64_t> peer{0};      // kSignal: the mutex (PackedRef). kJoin: pthread_t
+  // kSignal: the mutex (PackedRef). kJoin: pthread_t. kUnowned: who alone can end it, as a join
+  // names a thread, or 0.
+  std::atomic<uint64_t> peer{0};
   std::atomic<uint64_t> object{0};    // address passed to the blocking call
   std::atomic<uint64_t> site{0};      // return address of the blocking call; 0: not yet known
   std::atomic<uint64_t> since_ns{0};  // CLOCK_MONOTONIC; 0: there are no details

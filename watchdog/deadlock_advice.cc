@@ -18,10 +18,11 @@ std::vector<std::string> DeadlockAdvice(const WaitModel& model, const Deadlock& 
             "condition under its mutex before waiting, and count the participants."};
   }
   std::vector<std::string> advice;
-  bool join = false, shared = false, unit = false, condition = false;
+  bool join = false, promise = false, shared = false, unit = false, condition = false;
   for (uint32_t i : deadlock.core) {
     const ModelNode& node = model.nodes[i];
     join |= node.mode == Mode::kJoin;
+    promise |= node.lock.kind == ledger::LockKind::kFuture;
     unit |= node.mode == Mode::kUnit;
     condition |= node.on_condition_mutex;
     shared |= std::any_of(node.holders.begin(), node.holders.end(), [](const Holder& holder) {
@@ -30,6 +31,9 @@ std::vector<std::string> DeadlockAdvice(const WaitModel& model, const Deadlock& 
   }
   if (join) {
     advice.push_back("Release what the joined thread may need before joining it.");
+  }
+  if (promise) {
+    advice.push_back("Release what the promising thread may need before waiting for its future.");
   }
   if (shared) {
     advice.push_back("A reader must not ask for the same lock again, to read or to write, while "
@@ -43,7 +47,7 @@ std::vector<std::string> DeadlockAdvice(const WaitModel& model, const Deadlock& 
     advice.push_back("Release it before calling what locks it again, or use a recursive lock "
                      "(lockwarden::RLock, PTHREAD_MUTEX_RECURSIVE) if the nesting is meant.");
   }
-  if (!self && !join && !shared) {
+  if (!self && !join && !promise && !shared) {
     advice.push_back(
         unit ? "Take these semaphores in the same order everywhere."
              : "Take these locks in the same order everywhere, or all at once: std::scoped_lock, "

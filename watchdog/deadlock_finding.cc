@@ -198,6 +198,7 @@ class Teller {
     if (thread.waits_mode == "arrive") how = "waits for the others at ";
     if (thread.waits_mode == "unit") how = "waits for a unit of ";
     if (thread.waits_mode == "unowned") how = "waits on a ";
+    if (lock.kind == "future") how = "waits for ";
     if (lock.kind == "spinlock") how = "spins on ";
     if (lock.kind == "rwlock" || lock.kind == "shared_lock") {
       how = thread.waits_mode == "shared" ? "waits to read " : "waits to write ";
@@ -254,6 +255,8 @@ class Teller {
     if (thread.waits_mode != "join") {
       if (behind_writer) {
         absl::StrAppend(&text, ", behind ", NameOf(next), ", which waits to write it");
+      } else if (finding_.locks[thread.waits_for].kind == "future") {
+        absl::StrAppend(&text, ", promised by ", NameOf(next));
       } else if (const FindingHold* hold = HoldOf(next, thread.waits_for)) {
         absl::StrAppend(&text, ", which ", NameOf(next), hold->inferred ? " took" : " holds",
                         PlaceInBrackets("taken", hold->stack));

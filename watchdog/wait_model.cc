@@ -223,13 +223,29 @@ class Builder {
     node.need = Need::kAnyone;
   }
 
+  // A future may say whose promise it is.
+  void ResolvePromised(uint32_t i) {
+    const uint64_t peer = Node(i).wait->peer;
+    const auto found = Node(i).lock.kind == LockKind::kFuture && peer != 0
+                           ? by_slot_.find(ledger::IndexOf(peer))
+                           : by_slot_.end();
+    if (found == by_slot_.end()) return WaitForAnyone(Node(i));
+    const ModelNode& promiser = Node(found->second);
+    const bool same = !promiser.thread->torn && !promiser.gone &&
+                      (promiser.thread->serial & ledger::kGenerationMask) ==
+                          ledger::GenerationOf(peer);
+    if (!same) return WaitForAnyone(Node(i));
+    Node(i).need = Need::kAll;
+    Node(i).on = {found->second};
+  }
+
   void ResolveLock(uint32_t i) {
     ModelNode& node = Node(i);
     if (!node.lock.alive) return;
     if (node.lock.kind == LockKind::kSemaphore) return ResolveSemaphore(node);
     if (node.mode != Mode::kExclusive && node.mode != Mode::kShared &&
         node.mode != Mode::kUpgrade) {
-      return WaitForAnyone(node);
+      return ResolvePromised(i);
     }
     if (!HasOwner(node.lock.kind)) return;  // a file lock: not judged
     if (node.lock.foreign_releases != 0 || in_.handed_over->contains(node.lock.key) ||

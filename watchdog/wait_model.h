@@ -16,6 +16,7 @@
 //   SharedLock, its seat taken            who has the seat, holding it or waiting for readers
 //   SharedLock, by who has the seat       every reader that is known
 //   join                                  the joined thread
+//   a future, as far as the program said  the thread whose promise it is
 //   condition, whose waiter already sits on its mutex    the mutex's holder
 //   condition, semaphore, barrier, anything else         anybody; a semaphore's holder is
 //                                         inferred and kept apart (Flavor)

@@ -42,6 +42,8 @@ STUCK = {
     ("stuck_types", "event"): ("deadlock", "strong", {"event"}),
     ("stuck_types", "barrier"): ("deadlock", "strong", {"barrier"}),
     ("stuck_types", "queue"): ("deadlock", "strong", {"queue"}),
+    ("stuck_types", "join"): ("deadlock", "proven", {"lock"}),
+    ("stuck_types", "promise"): ("deadlock", "strong", {"future", "lock"}),
     # C++ that only a plugin of a C program brings along.
     ("plugin_host", "guard_mutex"): ("deadlock", "strong", {"static_guard", "mutex"}),
     ("plugin_host", "call_once"): ("deadlock", "strong", {"once", "mutex"}),
@@ -79,6 +81,21 @@ class Kinds(Case):
                 flags = ["--profile=production"] if kind in PREDICTED else []
                 result = self.run_supervised(*command(name, kind), "healthy", flags=flags)
                 self.assertEqual((result.code, result.findings, result.err), (0, [], b""))
+
+    def test_a_linked_program_is_known_without_the_preload(self):
+        for kind in ("join", "promise"):
+            with self.subTest(kind=kind):
+                self.report.unlink(missing_ok=True)
+                supervisor = self.start(
+                    self.supervised("env", "-u", "LD_PRELOAD", *command("stuck_types", kind),
+                                    flags=["--on-deadlock=report"]),
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )
+                finding = until(self.findings, f"a report of {kind}")[0]
+                end(supervisor)
+                self.assertEqual((finding["kind"], finding["confidence"]),
+                                 STUCK["stuck_types", kind][:2])
+                self.assertIn("one", {thread["name"] for thread in finding["threads"]})
 
 
 if __name__ == "__main__":

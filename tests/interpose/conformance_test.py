@@ -27,7 +27,8 @@ ARGUMENTS = argparse.Namespace()
 # What the library exports that is no function of libc.
 # What only Lockwarden's own headers and types call, and what AddressSanitizer asks.
 NOT_A_HOOK = {
-    "lockwarden_recorder_v1", "lockwarden_order_v1", "lockwarden_user_about_to_wait",
+    "lockwarden_recorder_v1", "lockwarden_order_v1", "lockwarden_thread_v1",
+    "lockwarden_user_about_to_wait",
     "lockwarden_user_acquired", "lockwarden_user_released", "lockwarden_user_named",
     "lockwarden_user_destroyed", "lockwarden_heartbeat_v1", "lockwarden_user_beat",
     "lockwarden_user_pause", "lockwarden_user_resume", "lockwarden_user_deadline",

@@ -138,6 +138,45 @@ TEST(OwnerDeadlockTest, AReusedThreadSlotIsNotTheJoinedThread) {
   EXPECT_TRUE(scene.Judge().empty());
 }
 
+// The result of a thread that needs what the waiter holds.
+struct PromiseCase {
+  const char* what;
+  bool said, timed, other_life, ended;  // whose promise it is; the wait; the promiser
+  bool found;
+};
+
+TEST(OwnerDeadlockTest, APromiseThatWasSaidToBeAThreadsIsWaitedForAsThatThread) {
+  for (const PromiseCase& c : {PromiseCase{"said", true, false, false, false, true},
+                               PromiseCase{"not said", false, false, false, false, false},
+                               PromiseCase{"may give up", true, true, false, false, false},
+                               PromiseCase{"another thread now", true, false, true, false, false},
+                               PromiseCase{"it has ended", true, false, false, true, false}}) {
+    SCOPED_TRACE(c.what);
+    Scene scene;
+    const uint32_t main = scene.Thread("main"), worker = scene.Thread("worker");
+    scene.Thread("runs");
+    const auto a = scene.Mutex();
+    scene.Take(main, a);
+    scene.Block(worker, a);
+    const auto named =
+        ledger::Pack(worker, scene.SerialOf(worker), static_cast<uint8_t>(ledger::Mode::kJoin));
+    scene.BlockFuture(main, scene.Future(), c.said ? named : 0, c.timed);
+    if (c.other_life) scene.book.thread(worker).serial = 77;
+    if (c.ended) {
+      scene.book.thread(worker).state = static_cast<uint32_t>(ledger::ThreadState::kExiting);
+      scene.book.thread(worker).frame0.wait.wait = 0;
+      scene.kernel.threads.erase(scene.TidOf(worker));
+    }
+    const auto findings = Deadlocks(scene.Judge());
+    ASSERT_EQ(findings.size(), c.found ? 1u : 0u);
+    if (!c.found) continue;
+    EXPECT_EQ(findings[0].confidence, Confidence::kStrong);
+    EXPECT_EQ(findings[0].headline, "DEADLOCK: 2 threads, 2 locks");
+    EXPECT_NE(findings[0].story[0].find("promised by thread 'worker'"), std::string::npos)
+        << findings[0].story[0];
+  }
+}
+
 // One thread waits on a condition holding an outer lock; its signaller needs that lock.
 // Then it was woken, and finds its mutex taken by somebody who waits for the outer lock.
 TEST(OwnerDeadlockTest, AConditionsWaiterThatSitsOnItsMutexWaitsForTheMutex) {

@@ -47,6 +47,7 @@ Scene::Ref Scene::Barrier() { return Add(LockKind::kBarrier, ledger::kInitSeen, 
 Scene::Ref Scene::Once() { return Add(LockKind::kOnce, 0, 4); }
 Scene::Ref Scene::Guard() { return Add(LockKind::kGuard, 0, 8); }
 Scene::Ref Scene::Futex() { return Add(LockKind::kFutex, 0, 4); }
+Scene::Ref Scene::Future() { return Add(LockKind::kFuture, 0, 4); }
 Scene::Ref Scene::Spin() {
   const Ref lock = Add(LockKind::kSpin, ledger::kInitSeen, 4);
 #ifdef __x86_64__
@@ -130,6 +131,11 @@ void Scene::BlockBarrier(uint32_t thread, Ref barrier) {
 void Scene::BlockFutex(uint32_t thread, Ref futex, bool timed) {
   book.BeginWait(thread, With(futex, Mode::kUnowned, timed), AddressOf(futex), kSite);
   kernel.SleepOn(TidOf(thread), AddressOf(futex), timed);
+}
+
+void Scene::BlockFuture(uint32_t thread, Ref future, Ref from, bool timed) {
+  book.BeginWait(thread, With(future, Mode::kUnowned, timed), AddressOf(future), kSite, from);
+  kernel.SleepOn(TidOf(thread), AddressOf(future), timed);
 }
 
 void Scene::BlockSpin(uint32_t thread, Ref spin) {

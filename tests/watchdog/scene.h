@@ -39,6 +39,7 @@ class Scene {
   Ref Once();
   Ref Guard();  // of a static C++ object
   Ref Futex();
+  Ref Future();
   uint64_t AddressOf(Ref lock) { return book.lock(lock).address; }
 
   // Takes and blocks in all three books: ledger, memory, kernel.
@@ -53,6 +54,8 @@ class Scene {
   // Asleep on the condition, or, with `on_mutex`, already on its mutex.
   void BlockCondition(uint32_t thread, Ref condition, Ref mutex, bool on_mutex, bool timed = false);
   void BlockBarrier(uint32_t thread, Ref barrier);
+  // `from` as a join names a thread; 0: anybody may keep the promise.
+  void BlockFuture(uint32_t thread, Ref future, Ref from, bool timed = false);
   void BlockFutex(uint32_t thread, Ref futex, bool timed = false);
   // Awake, in our loop: Spun says that it has gone round.
   void BlockSpin(uint32_t thread, Ref spin);

@@ -6,6 +6,7 @@
 #include "lockwarden/barrier.h"      // IWYU pragma: export
 #include "lockwarden/condition.h"    // IWYU pragma: export
 #include "lockwarden/event.h"        // IWYU pragma: export
+#include "lockwarden/future.h"       // IWYU pragma: export
 #include "lockwarden/heartbeat.h"    // IWYU pragma: export
 #include "lockwarden/lock.h"         // IWYU pragma: export
 #include "lockwarden/order.h"        // IWYU pragma: export
@@ -13,3 +14,4 @@
 #include "lockwarden/rlock.h"        // IWYU pragma: export
 #include "lockwarden/semaphore.h"    // IWYU pragma: export
 #include "lockwarden/shared_lock.h"  // IWYU pragma: export
+#include "lockwarden/thread.h"       // IWYU pragma: export

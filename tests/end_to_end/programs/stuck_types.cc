@@ -155,6 +155,27 @@ void Queues() {
   one.join();
 }
 
+// Waits for the end of a thread that needs what it holds itself.
+void Join() {
+  static lockwarden::Lock lock("log");
+  std::unique_lock hold(lock);
+  lockwarden::Thread one("one", [] { const std::scoped_lock inner(lock); });
+  if (healthy) hold.unlock();
+  one.join();
+}
+
+// The same, for its result.
+void Promise() {
+  static lockwarden::Lock lock("log");
+  std::unique_lock hold(lock);
+  lockwarden::Future<int> answer = lockwarden::async("one", [] {
+    const std::scoped_lock inner(lock);
+    return 42;
+  });
+  if (healthy) hold.unlock();
+  answer.get();
+}
+
 const struct {
   const char* kind;
   void (*run)();
@@ -168,7 +189,9 @@ const struct {
               {"semaphores", Semaphores},
               {"event", Event},
               {"barrier", Barrier},
-              {"queue", Queues}};
+              {"queue", Queues},
+              {"join", Join},
+              {"promise", Promise}};
 
 }  // namespace
 

@@ -1,0 +1,50 @@
+// Creating threads and waiting for their end, as it is recorded, whichever interface the call
+// came through: the hooks of libc's functions, or lockwarden::Thread.
+//
+// Written by: the calling thread, into its own record and into the new one's before it runs.
+// Must never: do what a hook may not do.
+#pragma once
+
+#include "runtime/recorder.h"
+#include "runtime/start_info.h"
+#include "runtime/thread_slots.h"
+
+namespace lockwarden::ledger {
+
+// call() returns 0 if the thread was joined.
+template <class Call>
+LOCKWARDEN_INLINE int Join(uint64_t pthread, uint8_t mode_bits, uint64_t cfa, uint64_t site,
+                           Call call) {
+  return InScope(cfa, call, [=](const auto& scope) {
+    const uint32_t slot = FindThreadSlot(pthread);
+    const uint32_t serial = slot == kNoIndex ? 0 : ThreadSerial(slot);
+    const uint8_t mode = static_cast<uint8_t>(static_cast<uint8_t>(Mode::kJoin) | mode_bits);
+    int rc;
+    {
+      PlainWait wait(scope, Pack(slot, serial, mode), nullptr, pthread, site);
+      rc = call();
+    }
+    if (rc == 0) ThreadWasJoined(slot, serial, pthread);
+    return rc;
+  });
+}
+
+// create(routine, argument) makes the thread and returns 0, or an error. `created` may be null:
+// which thread it became, as a join names it; 0: it is not known.
+template <class Create>
+LOCKWARDEN_INLINE int CreateThread(void* (*routine)(void*), void* argument, uint64_t stack_size,
+                                   uint64_t cfa, PackedRef* created, Create create) {
+  const auto plain = [=] { return create(routine, argument); };
+  return InScope(cfa, plain, [=](const auto&) {
+    StartInfo* info = PrepareThreadStart(routine, argument, stack_size);
+    if (info == nullptr) return plain();
+    const PackedRef fresh =
+        Pack(info->slot, ThreadSerial(info->slot), static_cast<uint8_t>(Mode::kJoin));
+    const int rc = create(RunStartedThread, info);
+    if (rc != 0) AbandonThreadStart(info);
+    if (rc == 0 && created != nullptr) *created = fresh;
+    return rc;
+  });
+}
+
+}  // namespace lockwarden::ledger
