@@ -23,10 +23,6 @@ struct KnownAcquire {
   uint32_t held_count = 0;  // before it
 };
 
-// How far to look. At once: no further than takes a call, or a loop over what is held, so that
-// a hook needs no registers that must be saved first.
-enum class Look { kAtOnce, kFurther };
-
 // Whether this lock is on the held list already, where a hold more must be counted in the entry
 // that is there. A list with units of semaphores may have some that nobody will release: those
 // are forgotten before another unit is pushed.

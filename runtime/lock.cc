@@ -1,6 +1,8 @@
 // Lock and RLock: record, lock, record. The recorder may be the preload's or our own.
 #include "lockwarden/lock.h"
 
+#include <type_traits>
+
 #include "lockwarden/rlock.h"
 #include "runtime/order_policy.h"
 #include "runtime/own_lock.h"
@@ -42,6 +44,30 @@ void EndLife(const internal::LockIdentity& lock, const LockState& state, uint64_
   ledger::TheRecorder()->end_life(lock.lock, cfa);
 }
 
+static_assert(std::is_standard_layout_v<Lock>, "the word stands at the lock's address");
+
+__attribute__((noinline)) void LockUnknown(void* lock, uint64_t site, uint64_t cfa) {
+  Lock& self = *static_cast<Lock*>(lock);
+  if (ledger::AcquireKnownFurther<OwnLock>(lock, site, cfa)) return;
+  internal::CheckOrder(self, site, cfa);
+  const internal::LockIdentity identity = internal::IdentityAccess::Of(self);
+  if (internal::Acquire<OwnLock>(lock, LockKind::kLock, 0, site, cfa, identity.name) !=
+      LockAnswer::kDone) {
+    internal::NoteMisuse(MisuseKind::kRelock, identity, static_cast<std::atomic<uint32_t>*>(lock),
+                         site, cfa);
+    Throw(std::errc::resource_deadlock_would_occur, "lockwarden::Lock locked twice by its owner");
+  }
+}
+
+__attribute__((noinline)) void UnlockUnknown(void* lock, uint64_t site, uint64_t cfa) {
+  if (internal::Release<OwnLock>(lock, LockKind::kLock, 0, cfa) != LockAnswer::kDone) {
+    internal::NoteMisuse(MisuseKind::kUnlockNotOwner,
+                         internal::IdentityAccess::Of(*static_cast<Lock*>(lock)),
+                         static_cast<std::atomic<uint32_t>*>(lock), site, cfa);
+    Throw(std::errc::operation_not_permitted, "lockwarden::Lock unlocked by another thread");
+  }
+}
+
 void Deepen(std::atomic<uint32_t>& depth) {
   depth.store(depth.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // own
 }
@@ -64,13 +90,7 @@ uint32_t internal::AssignId(std::atomic<uint32_t>* id) {
 Lock::~Lock() { EndLife(identity(), state_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
 void Lock::lock() {
-  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  if (__builtin_expect(Acquire(&state_, LockKind::kLock, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA) !=
-                           LockAnswer::kDone, 0)) {
-    internal::NoteMisuse(MisuseKind::kRelock, identity(), &state_.word, LOCKWARDEN_SITE,
-                         LOCKWARDEN_CFA);
-    Throw(std::errc::resource_deadlock_would_occur, "lockwarden::Lock locked twice by its owner");
-  }
+  ledger::LockKnown<OwnLock, LockUnknown>(&state_.word, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 
 bool Lock::try_lock() {
@@ -84,17 +104,15 @@ bool Lock::TryLock(Deadline deadline) {
 }
 
 void Lock::unlock() {
-  if (__builtin_expect(Release(&state_, LockKind::kLock, 0, LOCKWARDEN_CFA) != LockAnswer::kDone,
-                       0)) {
-    internal::NoteMisuse(MisuseKind::kUnlockNotOwner, identity(), &state_.word, LOCKWARDEN_SITE,
-                         LOCKWARDEN_CFA);
-    Throw(std::errc::operation_not_permitted, "lockwarden::Lock unlocked by another thread");
+  if (!ledger::ReleaseKnown<OwnLock>(&state_.word)) {
+    UnlockUnknown(&state_.word, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   }
 }
 
 RLock::~RLock() { EndLife(identity(), state_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
 void RLock::lock() {
+  if (ledger::AcquireKnownFurther<OwnLock>(&state_.word, LOCKWARDEN_SITE, LOCKWARDEN_CFA)) return;
   internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   if (Acquire(&state_, LockKind::kRLock, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA) ==
       LockAnswer::kOwned) {
@@ -119,6 +137,7 @@ bool RLock::TryLock(Deadline deadline) {
 void RLock::unlock() {
   // Relaxed: the owner's own; anybody else is refused whatever stands there.
   const bool last = depth_.load(std::memory_order_relaxed) == 0;
+  if (last && ledger::ReleaseKnown<OwnLock>(&state_.word)) return;
   if (Release(&state_, LockKind::kRLock, last ? 0 : ledger::kKeepsLock, LOCKWARDEN_CFA) !=
       LockAnswer::kDone) {
     internal::NoteMisuse(MisuseKind::kUnlockNotOwner, identity(), &state_.word, LOCKWARDEN_SITE,

@@ -27,6 +27,14 @@ struct OrderAcquisition {
 void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acquisition,
                      uint64_t held_hash);
 
+// HeldHash of a thread that holds this only.
+__attribute__((always_inline)) inline uint64_t HashOfOrder(const HeldEntry& held, PackedRef lock) {
+  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
+  uint64_t hash = held.lock.load(std::memory_order_relaxed) * kOdd;  // own record
+  hash = ((hash ^ (hash >> 32)) ^ lock) * kOdd;
+  return hash ^ (hash >> 32);
+}
+
 // Hash of what the thread holds, with the lock asked for; 0 when nothing is held.
 __attribute__((always_inline)) inline uint64_t HeldHash(const ThreadRecord* record,
                                                         uint32_t frame, PackedRef lock) {

@@ -23,11 +23,6 @@ class Declaring {
   Declaring& operator=(const Declaring&) = delete;
 };
 
-void BeginChecking() {
-  // Relaxed: a switch; see CheckOrder.
-  internal::order_is_checked.store(true, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 LockTraits::LockTraits(const char* name, LockClass* lock_class, int rank)
@@ -35,7 +30,7 @@ LockTraits::LockTraits(const char* name, LockClass* lock_class, int rank)
       rank_(rank != kNoRank || lock_class == nullptr ? rank : lock_class->rank()) {
   std::strncpy(name_, name, kNameSize - 1);
   // A lock that stands nowhere is only named.
-  if (class_ != nullptr || rank_ != kNoRank) BeginChecking();
+  if (class_ != nullptr || rank_ != kNoRank) internal::BeginToCheckOrder();
 }
 
 LockClass::LockClass(const char* name, LockClassOptions options)
@@ -43,7 +38,7 @@ LockClass::LockClass(const char* name, LockClassOptions options)
       unordered_(options.unordered),
       policy_(options.policy) {
   class_ = this;
-  BeginChecking();
+  internal::BeginToCheckOrder();
 }
 
 void LockClass::set_policy(OrderPolicy policy) noexcept {
@@ -93,7 +88,7 @@ void order(LockClass& before, LockClass& after) {
   for (auto* link = before.before_.load(std::memory_order_acquire); link; link = link->next) {
     with_later(link->other);
   }
-  BeginChecking();
+  internal::BeginToCheckOrder();
 }
 
 }  // namespace v1

@@ -24,8 +24,6 @@ using ledger::LockCall;
 using ledger::LockKind;
 using ledger::OrderRule;
 
-std::atomic<bool> order_is_checked{false};
-
 namespace {
 
 std::atomic<OrderPolicy> process_policy{OrderPolicy::kDefault};
@@ -258,11 +256,9 @@ OrderNotLookedAt::~OrderNotLookedAt() { not_looked_at = before_; }
 }  // namespace internal
 
 void set_order_policy(OrderPolicy policy) noexcept {
-  // Relaxed, both: switches; nothing is published with them.
+  // Relaxed: a switch; nothing is published with it.
   internal::process_policy.store(policy, std::memory_order_relaxed);
-  if (policy > OrderPolicy::kOff) {
-    internal::order_is_checked.store(true, std::memory_order_relaxed);  // as above
-  }
+  if (policy > OrderPolicy::kOff) internal::BeginToCheckOrder();
 }
 OrderPolicy order_policy() noexcept {
   return internal::process_policy.load(std::memory_order_relaxed);  // a switch

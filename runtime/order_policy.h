@@ -12,6 +12,7 @@
 
 #include "lockwarden/order.h"
 #include "runtime/order_api.h"
+#include "runtime/the_recorder.h"
 
 namespace lockwarden {
 inline namespace v1 {
@@ -20,8 +21,11 @@ namespace internal {
 // The recorder's table; null: there is none of our version.
 const ledger::OrderApi* OrderRecorder();
 
-// Whether any acquisition needs a look.
-extern std::atomic<bool> order_is_checked;
+// From now on every acquisition is looked at.
+inline void BeginToCheckOrder() {
+  // Relaxed: a switch. A thread that sees it late acquires as if just before.
+  ledger::linked_wants.fetch_or(ledger::kWantsCheck, std::memory_order_relaxed);
+}
 
 // Throws LockOrderViolation, or does not return, as the policy has it.
 __attribute__((cold)) void CheckOrderSlow(const LockIdentity& wanted, uint64_t site, uint64_t cfa);
@@ -29,8 +33,9 @@ __attribute__((cold)) void CheckOrderSlow(const LockIdentity& wanted, uint64_t s
 // Before a lock is acquired that the thread would wait for.
 template <class L>
 __attribute__((always_inline)) inline void CheckOrder(L& wanted, uint64_t site, uint64_t cfa) {
-  // Relaxed: a switch. A thread that sees it late acquires as if just before.
-  if (__builtin_expect(order_is_checked.load(std::memory_order_relaxed), 0)) {
+  // Relaxed: as above.
+  if (__builtin_expect(
+          (ledger::linked_wants.load(std::memory_order_relaxed) & ledger::kWantsCheck) != 0, 0)) {
     CheckOrderSlow(IdentityAccess::Of(wanted), site, cfa);
   }
 }

@@ -51,6 +51,12 @@ struct OwnLock {
     return FutexLock(static_cast<Word*>(lock), self.tid, limit);
   }
   static void Release(void* lock) { FutexUnlock(static_cast<Word*>(lock)); }
+
+  // See known_lock.h. Who holds it stands in the word: where that is free, nobody does.
+  static constexpr bool kMayBeHeldTwice = false;
+  static bool TryFree(void* lock, uint32_t tid) {
+    return FutexTryLock(static_cast<Word*>(lock), tid);
+  }
 };
 
 }  // namespace lockwarden::ledger

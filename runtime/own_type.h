@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "lockwarden/deadline.h"
+#include "runtime/known_lock.h"
 #include "runtime/recorder.h"
 #include "runtime/the_recorder.h"
 
@@ -39,16 +40,18 @@ __attribute__((noinline)) LockAnswer AcquireUnrecorded(void* lock, uint8_t bits,
   return taken ? LockAnswer::kDone : LockAnswer::kBusy;
 }
 
-// Every acquire of every lock comes through here.
+// Every acquire comes through here that is not a KnownLock's.
 template <class Format>
 LOCKWARDEN_INLINE LockAnswer Acquire(void* lock, LockKind kind, uint8_t bits, uint64_t site,
                                      uint64_t cfa, const char* name,
                                      const ledger::TimeLimit* limit = nullptr) {
   const LockAnswer answer = ledger::TheRecorder()->acquire(lock, How(kind, Format::mode, bits),
                                                            site, cfa, name, limit);
-  return __builtin_expect(answer == LockAnswer::kNotRecorded, 0)
-             ? AcquireUnrecorded<Format>(lock, bits, limit)
-             : answer;
+  if (__builtin_expect(answer == LockAnswer::kNotRecorded, 0)) {
+    return AcquireUnrecorded<Format>(lock, bits, limit);
+  }
+  if (!ledger::CanRecordNow(*ledger::linked_thread)) ledger::LearnThread();
+  return answer;
 }
 
 // With a deadline, which may be never.

@@ -176,6 +176,10 @@ LOCKWARDEN_INLINE bool MayBeHeldTwice(uint32_t kind_and_flags) {
   return (kind_and_flags & kRecursive) != 0 || (kOnce >> (kind_and_flags & 31) & 1) == 0;
 }
 
+// How far the short ways look (known_acquire.h, known_lock.h). At once: no further than takes a
+// call, or a loop over what is held, so that no registers must be saved first.
+enum class Look { kAtOnce, kFurther };
+
 // Around one acquire: identify, order, publish the wait; then Finish. `Object` says what is
 // acquired, all of it known to the compiler:
 //   static uint32_t Describe(const void*)     kind and flags, when the lock is first met

@@ -38,7 +38,8 @@ void EndLife(const void* lock, uint64_t cfa) {
 }
 
 constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, ConvertSharedLock,
-                              NoteUnits, WaitOwn, EndLife};
+                              NoteUnits, WaitOwn, EndLife,
+                              [] { return &this_thread; }, &the_gate, &the_settings};
 
 }  // namespace
 

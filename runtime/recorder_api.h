@@ -14,6 +14,10 @@
 
 namespace lockwarden::ledger {
 
+struct Gate;
+struct Settings;
+struct ThisThread;
+
 enum class LockAnswer : uint32_t {
   kDone = 0,
   kBusy = 1,         // a try: held by another thread; or the time is up
@@ -51,7 +55,7 @@ struct WaitRequest {
 };
 
 struct RecorderApi {
-  static constexpr uint32_t kVersion = 1;
+  static constexpr uint32_t kVersion = 2;
   uint32_t version;
   uint32_t reserved;
   // Takes a lock of our own format at `lock`, and records it. `how` has kTry, or kTimed and a
@@ -70,6 +74,11 @@ struct RecorderApi {
   LockAnswer (*wait)(const WaitRequest* request);
   // The lock is being destroyed.
   void (*end_life)(const void* lock, uint64_t cfa);
+  // For known_lock.h, which records by itself; null: it may not. Their layout, and that of the
+  // records behind them, belongs to the version. The settings do not change once the gate opens.
+  ThisThread* (*this_thread)();
+  const std::atomic<Gate*>* gate;
+  const Settings* settings;
 };
 
 }  // namespace lockwarden::ledger

@@ -1,6 +1,8 @@
 // SharedLock's members: each one step of shared_word.h, recorded or not.
 #include "lockwarden/shared_lock.h"
 
+#include <type_traits>
+
 #include "runtime/order_policy.h"
 #include "runtime/own_type.h"
 #include "runtime/shared_acquire.h"
@@ -20,13 +22,23 @@ using ledger::OwnUpgrade;
 
 constexpr LockKind kKind = LockKind::kSharedLock;
 
+static_assert(std::is_standard_layout_v<SharedLock>, "the word stands at the lock's address");
+
 template <class Format>
-LOCKWARDEN_INLINE void TakeOrThrow(void* lock, uint64_t site, uint64_t cfa, const char* name) {
-  if (__builtin_expect(internal::Acquire<Format>(lock, kKind, 0, site, cfa, name) !=
-                           LockAnswer::kDone, 0)) {
+__attribute__((noinline)) void TakeUnknown(void* lock, uint64_t site, uint64_t cfa) {
+  SharedLock& self = *static_cast<SharedLock*>(lock);
+  if (ledger::AcquireKnownFurther<Format>(lock, site, cfa)) return;
+  internal::CheckOrder(self, site, cfa);
+  if (internal::Acquire<Format>(lock, kKind, 0, site, cfa,
+                                internal::IdentityAccess::Of(self).name) != LockAnswer::kDone) {
     Throw(std::errc::resource_deadlock_would_occur,
           "lockwarden::SharedLock asked for by a thread that holds it");
   }
+}
+
+template <class Format>
+LOCKWARDEN_INLINE void TakeOrThrow(void* lock, uint64_t site, uint64_t cfa) {
+  ledger::LockKnown<Format, TakeUnknown<Format>>(lock, site, cfa);
 }
 
 template <class Format>
@@ -42,11 +54,16 @@ bool TryUntil(void* lock, Deadline deadline, uint64_t site, uint64_t cfa, const 
 }
 
 template <class Format>
-LOCKWARDEN_INLINE void Unlock(void* lock, uint64_t cfa) {
+__attribute__((noinline)) void UnlockUnknown(void* lock, uint64_t cfa) {
   if (__builtin_expect(internal::Release<Format>(lock, kKind, 0, cfa) != LockAnswer::kDone, 0)) {
     Throw(std::errc::operation_not_permitted,
           "lockwarden::SharedLock released by a thread that does not hold it so");
   }
+}
+
+template <class Format>
+LOCKWARDEN_INLINE void Unlock(void* lock, uint64_t cfa) {
+  if (!ledger::ReleaseKnown<Format>(lock)) UnlockUnknown<Format>(lock, cfa);
 }
 
 bool Convert(void* lock, Mode to, uint8_t bits, uint64_t site, uint64_t cfa,
@@ -77,8 +94,7 @@ bool Convert(void* lock, Mode to, uint8_t bits, uint64_t site, uint64_t cfa,
 SharedLock::~SharedLock() { ledger::TheRecorder()->end_life(&word_, LOCKWARDEN_CFA); }
 
 void SharedLock::lock() {
-  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  TakeOrThrow<OwnExclusive>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
+  TakeOrThrow<OwnExclusive>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 bool SharedLock::try_lock() {
   return TryNow<OwnExclusive>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
@@ -89,8 +105,7 @@ bool SharedLock::TryLock(Deadline deadline) {
 void SharedLock::unlock() { Unlock<OwnExclusive>(&word_, LOCKWARDEN_CFA); }
 
 void SharedLock::lock_shared() {
-  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  TakeOrThrow<OwnShared>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
+  TakeOrThrow<OwnShared>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 bool SharedLock::try_lock_shared() {
   return TryNow<OwnShared>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
@@ -101,8 +116,7 @@ bool SharedLock::TryLockShared(Deadline deadline) {
 void SharedLock::unlock_shared() { Unlock<OwnShared>(&word_, LOCKWARDEN_CFA); }
 
 void SharedLock::lock_upgrade() {
-  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  TakeOrThrow<OwnUpgrade>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
+  TakeOrThrow<OwnUpgrade>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 bool SharedLock::try_lock_upgrade() {
   return TryNow<OwnUpgrade>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);

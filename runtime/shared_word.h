@@ -57,6 +57,8 @@ void UpgradeToShared(SharedWord* word);
 
 // Relaxed, all but where noted: a hint, or what only the calling thread can have written.
 struct OwnSharedWord {
+  // See known_lock.h. Readers are not named in the word.
+  static constexpr bool kMayBeHeldTwice = true;
   static const SharedWord& At(const void* lock) { return *static_cast<const SharedWord*>(lock); }
   static SharedWord* At(void* lock) { return static_cast<SharedWord*>(lock); }
   // Relaxed, as above.
@@ -85,6 +87,14 @@ struct OwnShared : OwnSharedWord {
     return __builtin_expect(Try(lock, self), 1) || TakeShared(At(lock), limit);
   }
   static void Release(void* lock) { ReleaseShared(At(lock)); }
+  // Once: another reader's step may be in between, then it is not worth a loop here.
+  static bool TryFree(void* lock, uint32_t) {
+    uint64_t seen = Look(lock);
+    // S3; on failure nothing is read. With the seat free it is not closed either.
+    return SeatOf(seen) == kLockFree &&
+           At(lock)->compare_exchange_strong(seen, seen + kOneReader, std::memory_order_acquire,
+                                             std::memory_order_relaxed);
+  }
 };
 
 struct OwnExclusive : OwnSharedWord {
@@ -106,6 +116,7 @@ struct OwnExclusive : OwnSharedWord {
     return __builtin_expect(Try(lock, self), 1) || TakeExclusive(At(lock), self.tid, limit);
   }
   static void Release(void* lock) { ReleaseExclusive(At(lock)); }
+  static bool TryFree(void* lock, uint32_t tid) { return Try(lock, {tid}); }
 };
 
 struct OwnUpgrade : OwnSharedWord {
@@ -121,6 +132,7 @@ struct OwnUpgrade : OwnSharedWord {
     return TakeUpgrade(At(lock), self.tid, limit);
   }
   static void Release(void* lock) { ReleaseUpgrade(At(lock)); }
+  static bool TryFree(void* lock, uint32_t tid) { return Try(lock, {tid}); }
 };
 
 // From upgradeable to exclusive, as an acquire of its own.

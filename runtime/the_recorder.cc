@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "runtime/raw_syscall.h"
+#include "runtime/settings.h"
 
 namespace lockwarden::ledger {
 namespace {
@@ -23,7 +24,7 @@ constexpr RecorderApi kNobody = {
     [](void*, uint32_t, uint64_t, uint64_t, const TimeLimit*) { return LockAnswer::kNotRecorded; },
     [](const void*, uint32_t, uint64_t, uint64_t) {},
     [](const WaitRequest*) { return LockAnswer::kNotRecorded; },
-    [](const void*, uint64_t) {}};
+    [](const void*, uint64_t) {}, nullptr, nullptr, nullptr};
 
 const RecorderApi* Find() {
   using Function = const RecorderApi* (*)();
@@ -36,6 +37,9 @@ const RecorderApi* Find() {
                api->version, RecorderApi::kVersion);
   return &kNobody;
 }
+
+constinit ThisThread unregistered;  // nobody writes it: its epoch is no gate's
+constinit Gate closed;              // nor this: its epoch is no thread's
 
 thread_local uint32_t this_tid = 0;
 thread_local uint32_t tid_before_fork = 0;
@@ -73,6 +77,25 @@ void FindTid() {
 }
 
 }  // namespace
+
+__thread ThisThread* linked_thread __attribute__((tls_model("initial-exec"))) = &unregistered;
+constinit std::atomic<const Gate*> linked_gate{&closed};
+constinit std::atomic<uint32_t> linked_wants{0};
+
+void LearnThread() {
+  const RecorderApi* const api = TheRecorder();
+  if (api->this_thread == nullptr) return;
+  const Settings& settings = *api->settings;
+  const uint32_t wants = (settings.order ? kWantsOrder : 0) |
+                         (settings.stacks == StackMode::kFull ? kWantsStacks : 0);
+  // Relaxed, all: the same by whichever thread, which has come by here before it looks.
+  uint32_t known = linked_wants.load(std::memory_order_relaxed);
+  while (!linked_wants.compare_exchange_weak(known, wants | (known & kWantsCheck),
+                                             std::memory_order_relaxed)) {  // as above
+  }
+  linked_gate.store(api->gate->load(std::memory_order_acquire), std::memory_order_release);  // G0
+  linked_thread = api->this_thread();
+}
 
 const RecorderApi* TheRecorder() {
   static const RecorderApi* const recorder = Find();
