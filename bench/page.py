@@ -7,6 +7,8 @@ import statistics
 import subprocess
 from pathlib import Path
 
+import linked_types
+
 # What production may cost in a process with several threads, with full stacks.
 TARGETS_MET = {
     "pair": 1.35,
@@ -117,7 +119,7 @@ MANY = "Lock and unlock, several threads in the process"
 ONE = "Lock and unlock, one thread in the process"
 FOOTPRINT = "Start and memory"
 PROGRAMS = "Whole programs"
-ORDER = [MANY, ONE, FOOTPRINT, PROGRAMS, "How it is measured"]
+ORDER = [MANY, ONE, linked_types.TITLE, FOOTPRINT, PROGRAMS, "How it is measured"]
 
 
 def conditions(pairs, load):
@@ -173,6 +175,8 @@ HOW = """- `bench_mutex` is a Google Benchmark program that knows nothing of Loc
 - The futex system call is a wake-up of nobody: what `syscall` costs beyond the kernel.
 - The preload that only forwards is what any interposition costs before it records anything.
 - `lockwarden::Lock` is compared with `std::mutex` in the plain program.
+- The linked types are compared within one process, `side_by_side`: the two of a pair alternate, and the
+  contended ones read the clock around each lock, to know the longest wait.
 - absl::Mutex is linked, as Debian ships it; ThreadSanitizer is g++'s, with its deadlock detection on.
 - memcached: eight connections pipeline thirty requests each and check every byte. redis: redis-benchmark,
   32 clients, 8 in a pipeline, set and get. mariadb: mariadb-slap, mixed load on InnoDB. rocksdb:
