@@ -9,8 +9,10 @@
 namespace lockwarden::ledger {
 namespace {
 
-// A call that is reached by more ways than this is told of these.
-constexpr uint32_t kStacksPerSite = 16;
+// A call that is reached by more ways than this is told of these. Callers that differ near the
+// call are places of their own: behind a wrapper of locks a whole program has one call.
+constexpr uint32_t kStacksPerPlace = 16;
+constexpr uint32_t kCallsOfPlace = 4;
 // A lock that threads hand over all the time: after so many its holder is not looked for, which
 // takes a look at every thread.
 constexpr uint32_t kForeignReleasesLookedAt = 1024;
@@ -96,19 +98,31 @@ LockRecord& RecordOf(const Ledger& ledger, PackedRef ref) {
   return ledger.Table<LockRecord>(kLocks)[IndexOf(ref)];
 }
 
-// The call that a stack is of.
-uint64_t InnermostOf(const Ledger& ledger, uint32_t stack) {
-  return stack == 0 ? 0 : ledger.Table<uint64_t>(kStacks)[stack + 1];
+// The same calls next to the recorder; one of the stacks may be none.
+bool SamePlace(const Ledger& ledger, uint32_t a, uint32_t b) {
+  if (a == 0 || b == 0) return a == b;
+  const uint64_t* const words = ledger.Table<uint64_t>(kStacks);
+  for (uint32_t i = 1; i <= kCallsOfPlace; ++i) {
+    const bool in_a = i <= (static_cast<uint32_t>(words[a]) & ~kStackInHandler);
+    const bool in_b = i <= (static_cast<uint32_t>(words[b]) & ~kStackInHandler);
+    if (in_a != in_b) return false;
+    if (in_a && words[a + i] != words[b + i]) return false;
+  }
+  return true;
 }
 
-// One misuse at one place of the program; or, with another site, at a pair of places, however
-// they are reached.
+// One misuse at one place of the program; or, of a pair of places, with the stack of the other
+// one. Whole stacks tell places apart: behind a wrapper all of a program has one call site.
 class Event {
  public:
-  Event(const Place& place, MisuseKind kind, uint64_t site, uint64_t other_site = 0)
+  Event(const Place& place, MisuseKind kind, uint64_t site)
       : ledger_(TheLedger()), record_(place.record), kind_(static_cast<uint32_t>(kind)),
-        site_(site), other_site_(other_site),
-        stack_(CaptureStack(place.record, site, place.cfa)) {}
+        site_(site), stack_(CaptureStack(place.record, site, place.cfa)) {}
+  Event(const Place& place, MisuseKind kind, uint64_t site, uint32_t other_stack)
+      : Event(place, kind, site) {
+    of_pair_ = true;
+    other_stack_ = other_stack;
+  }
 
   // The same was recorded before: counts it.
   bool CountedBefore() const {
@@ -125,15 +139,18 @@ class Event {
           record.site.load(std::memory_order_relaxed) != site_) {
         continue;
       }
+      known = &record;
       const uint32_t other_stack = record.other_stack.load(std::memory_order_relaxed);  // as above
-      if (other_site_ != 0) {
-        if (InnermostOf(ledger_, other_stack) != other_site_) continue;
-        known = &record;
+      const uint32_t stack = record.stack.load(std::memory_order_relaxed);  // as above
+      if (stack == stack_ &&
+          (!of_pair_ || other_stack == other_stack_)) {
         break;
       }
-      known = &record;
-      if (record.stack.load(std::memory_order_relaxed) == stack_) break;  // as above
-      if (++ways == kStacksPerSite) break;
+      const bool near = SamePlace(ledger_, stack, stack_);
+      if (near && (!of_pair_ || SamePlace(ledger_, other_stack, other_stack_)) &&
+          ++ways == kStacksPerPlace) {
+        break;
+      }
       known = nullptr;
     }
     if (known == nullptr) return false;
@@ -165,8 +182,10 @@ class Event {
   const Ledger ledger_;
   ThreadRecord* record_;
   const uint32_t kind_;
-  const uint64_t site_, other_site_;
+  const uint64_t site_;
   const uint32_t stack_;
+  bool of_pair_ = false;
+  uint32_t other_stack_ = 0;
 };
 
 // Somebody else holds it for certain, as far as that can be said: the owner that the word
@@ -235,11 +254,11 @@ void NoteRelock(const Place& place, PackedRef life, uint32_t owner, uint64_t sit
 
 void NoteOrderViolation(const Place& place, PackedRef wanted, PackedRef held, TakenAt taken,
                         OrderRule rule, uint64_t site) {
-  const Event event(place, MisuseKind::kOrderViolation, site, taken.site);
+  const uint32_t taken_stack = taken.stack != 0 ? taken.stack : InternSite(taken.site);
+  const Event event(place, MisuseKind::kOrderViolation, site, taken_stack);
   if (event.CountedBefore()) return;
   // Relaxed: own record.
-  const Holder self = {place.record->serial.load(std::memory_order_relaxed),
-                       taken.stack != 0 ? taken.stack : InternSite(taken.site), held};
+  const Holder self = {place.record->serial.load(std::memory_order_relaxed), taken_stack, held};
   event.Record(WithMode(wanted, static_cast<uint8_t>(rule)), held, self);
 }
 

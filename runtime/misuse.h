@@ -40,7 +40,7 @@ struct TakenAt {
   uint32_t stack = 0;  // 0: only the site is known
 };
 // The thread asks for `wanted` (0: it must hold nothing) against `rule` while it holds `held`,
-// with its mode. One record a pair of sites.
+// with its mode. One record a pair of stacks.
 void NoteOrderViolation(const Place& place, PackedRef wanted, PackedRef held, TakenAt taken,
                         OrderRule rule, uint64_t site);
 

@@ -250,10 +250,32 @@ TEST_F(MisuseTest, OnePlaceReachedInManyWaysFillsNoTable) {
   FakeLock lock;
   Acquire(&lock);
   for (int levels = 0; levels < 40; ++levels) Deep(levels, &lock, Tid());
-  EXPECT_LE(Count(), 16u);
+  EXPECT_LE(Count(), 16u + 3u) << "as many are told of one place, and near the end are three more";
   uint64_t sum = 0;
   for (uint32_t i = 0; i < Count(); ++i) sum += At(i).count;
   EXPECT_EQ(sum, 40u);
+}
+
+// Every caller comes through one wrapper, so that the call site is always the same.
+__attribute__((noinline)) void Wrapper(FakeLock* lock, uint32_t owner) {
+  DestroyTaken(lock, {.owner = owner});
+  asm volatile("");  // no tail call
+}
+template <int kCaller>
+__attribute__((noinline)) void Caller(FakeLock* lock, uint32_t owner) {
+  Wrapper(lock, owner);
+  asm volatile("" ::"i"(kCaller));  // a function of its own
+}
+template <int... kCallers>
+void CallAll(std::integer_sequence<int, kCallers...>, FakeLock* lock, uint32_t owner) {
+  (Caller<kCallers>(lock, owner), ...);
+}
+
+TEST_F(MisuseTest, AWrapperHidesNoneOfItsCallers) {
+  FakeLock lock;
+  Acquire(&lock);
+  CallAll(std::make_integer_sequence<int, 40>(), &lock, Tid());
+  EXPECT_EQ(Count(), 40u);
 }
 
 TEST_F(MisuseTest, AFullTableIsCounted) {
