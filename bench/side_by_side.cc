@@ -155,7 +155,7 @@ double Contended() {
   static L lock;
   static int64_t counter;
   Prepare<L>();
-  constexpr int kPairs = 40000 / kThreads;
+  constexpr int kPairs = 400000 / kThreads;
   std::vector<double> longest(kThreads);
   const double took = Together(kThreads, [&](int thread) {
     double most = 0;

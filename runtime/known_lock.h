@@ -27,6 +27,17 @@ LOCKWARDEN_INLINE bool CanRecordNow(const ThisThread& self) {
                           1);
 }
 
+// Surely nothing at all, as far as it is recorded.
+inline bool HoldsNothing() {
+  const ThisThread& self = *linked_thread;
+  if (!CanRecordNow(self)) return false;
+  for (uint32_t frame = 0; frame < kFrames; ++frame) {
+    // Relaxed: own record.
+    if (self.record->FrameAt(frame).held_count.load(std::memory_order_relaxed) != 0) return false;
+  }
+  return true;
+}
+
 // In the frame of a hook: what would be published, all of it from the thread's caches.
 struct KnownHold {
   LockCacheEntry* cached = nullptr;  // null: not known
@@ -40,13 +51,13 @@ template <class Format, Look kLook, uint32_t kWants>
 LOCKWARDEN_INLINE bool MayHoldToo(ThreadRecord* record, uint32_t count, PackedRef ref) {
   if (kLook == Look::kAtOnce) {
     constexpr bool kOrder = (kWants & kWantsOrder) != 0;
-    if (Format::kMayBeHeldTwice || count >= (kOrder ? 2 : kHeldCapacity[0])) return false;
+    if (Format::kMayBeHeldTwice || count >= (kOrder ? 3 : kHeldCapacity[0])) return false;
   } else {
     if (count >= kHeldCapacity[0]) return false;
     if (Format::kMayBeHeldTwice && FindHeld(record, IndexOf(ref)) != nullptr) return false;
   }
   if ((kWants & kWantsOrder) == 0) return true;
-  return KnownOrder(record, kLook == Look::kAtOnce ? HashOfOrder(record->held[0], ref)
+  return KnownOrder(record, kLook == Look::kAtOnce ? HashOfOrder(record->held, count, ref)
                                                    : HeldHash(record, 0, ref));
 }
 

@@ -74,7 +74,7 @@ void Deepen(std::atomic<uint32_t>& depth) {
 
 }  // namespace
 
-uint32_t internal::AssignId(std::atomic<uint32_t>* id) {
+uint32_t internal::AssignNewId(std::atomic<uint32_t>* id) {
   static constinit std::atomic<uint32_t> next{1};
   // Relaxed, all: the id is a number; nothing is published with it.
   uint32_t known = id->load(std::memory_order_relaxed);

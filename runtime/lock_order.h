@@ -27,11 +27,17 @@ struct OrderAcquisition {
 void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acquisition,
                      uint64_t held_hash);
 
-// HeldHash of a thread that holds this only.
-__attribute__((always_inline)) inline uint64_t HashOfOrder(const HeldEntry& held, PackedRef lock) {
+// HeldHash of a thread that holds one lock or two, without a loop.
+__attribute__((always_inline)) inline uint64_t HashOfOrder(const HeldEntry* held, uint32_t count,
+                                                           PackedRef lock) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
-  uint64_t hash = held.lock.load(std::memory_order_relaxed) * kOdd;  // own record
-  hash = ((hash ^ (hash >> 32)) ^ lock) * kOdd;
+  uint64_t hash = held[0].lock.load(std::memory_order_relaxed) * kOdd;  // own record
+  hash ^= hash >> 32;
+  if (count == 2) {
+    hash = (hash ^ held[1].lock.load(std::memory_order_relaxed)) * kOdd;  // own record
+    hash ^= hash >> 32;
+  }
+  hash = (hash ^ lock) * kOdd;
   return hash ^ (hash >> 32);
 }
 

@@ -12,6 +12,7 @@
 #include "lockwarden/lock.h"
 #include "lockwarden/rlock.h"
 #include "lockwarden/shared_lock.h"
+#include "runtime/known_lock.h"
 #include "runtime/lock_word.h"
 #include "runtime/recorder.h"
 
@@ -124,17 +125,6 @@ const ledger::OrderApi* OrderRecorder() {
   return api;
 }
 
-const LockTraits* TraitsOf(const std::atomic<uint32_t>& id, const char* name) noexcept {
-  // Relaxed: the bit was set by the lock's constructor. The name is the traits' first member.
-  const bool has = (id.load(std::memory_order_relaxed) & kHasTraits) != 0;
-  return has ? reinterpret_cast<const LockTraits*>(name) : nullptr;
-}
-
-int RankOf(const std::atomic<uint32_t>& id, const char* name) noexcept {
-  const LockTraits* traits = TraitsOf(id, name);
-  return traits == nullptr || traits->rank() == kNoRank ? 0 : traits->rank();
-}
-
 LockIdentity IdentityOf(const HoldView& held) {
   void* const lock = const_cast<void*>(held.lock);
   switch (held.kind) {
@@ -211,7 +201,7 @@ void CheckOrderSlow(const LockIdentity& wanted, uint64_t site, uint64_t cfa) {
   }
 }
 
-size_t SortSet(LockToTake* locks, size_t count) {
+size_t SortUnsorted(LockToTake* locks, size_t count) {
   std::sort(locks, locks + count, InOrder);
   return static_cast<size_t>(std::unique(locks, locks + count, SameLock) - locks);
 }
@@ -225,8 +215,8 @@ void CheckSet(const LockToTake* locks, size_t count, uint64_t site, uint64_t cfa
   if (holds.count == 0) return;
   bool lowest = true;
   for (size_t i = 0; i < count; ++i) {
-    const LockIdentity& lock = locks[i].identity;
-    if (lock.lock == nullptr || holds.Has(lock.lock)) continue;
+    if (locks[i].way->identity == nullptr || holds.Has(locks[i].lock)) continue;
+    const LockIdentity lock = locks[i].way->identity(locks[i].lock);
     const OrderPolicy policy = PolicyFor(TraitsOf(lock));
     if (policy == OrderPolicy::kOff) continue;
     const Stand wanted = StandOf(lock);
@@ -247,7 +237,7 @@ void CheckSet(const LockToTake* locks, size_t count, uint64_t site, uint64_t cfa
 }  // namespace
 
 void CheckSetOrder(const LockToTake* locks, size_t count) {
-  CheckSet(locks, count, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  if (!ledger::HoldsNothing()) CheckSet(locks, count, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 
 OrderNotLookedAt::OrderNotLookedAt() noexcept : before_(std::exchange(not_looked_at, true)) {}

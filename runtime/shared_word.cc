@@ -104,19 +104,9 @@ bool TryUpgrade(SharedWord* word, uint32_t tid) {
   return false;
 }
 
-void ReleaseShared(SharedWord* word) {
-  const uint64_t before = word->fetch_sub(kOneReader, std::memory_order_release);  // S4
-  if (__builtin_expect(IsClosed(before), 0) && ReadersOf(before) == 1) {
-    FutexWake(ReadersHalf(word), 1, kDrainer);
-  }
-}
+void WakeDrainer(SharedWord* word) { FutexWake(ReadersHalf(word), 1, kDrainer); }
 
-void ReleaseExclusive(SharedWord* word) {
-  const uint64_t before = word->exchange(0, std::memory_order_release);  // S2
-  if (__builtin_expect((before & (kLockWaiters | InReaders(kReadersWait))) != 0, 0)) {
-    Wake(word, before);
-  }
-}
+void WakeOthers(SharedWord* word, uint64_t before) { Wake(word, before); }
 
 void ReleaseUpgrade(SharedWord* word) {
   Wake(word, word->fetch_and(~kSeatMask, std::memory_order_release));  // S2

@@ -45,8 +45,18 @@ bool TakeShared(SharedWord* word, const TimeLimit* limit);
 bool TakeExclusive(SharedWord* word, uint32_t tid, const TimeLimit* limit);
 bool TakeUpgrade(SharedWord* word, uint32_t tid, const TimeLimit* limit);
 bool TryUpgrade(SharedWord* word, uint32_t tid);
-void ReleaseShared(SharedWord* word);
-void ReleaseExclusive(SharedWord* word);
+void WakeDrainer(SharedWord* word);
+void WakeOthers(SharedWord* word, uint64_t before);
+inline void ReleaseShared(SharedWord* word) {
+  const uint64_t before = word->fetch_sub(kOneReader, std::memory_order_release);  // S4
+  if (__builtin_expect(IsClosed(before), 0) && ReadersOf(before) == 1) WakeDrainer(word);
+}
+inline void ReleaseExclusive(SharedWord* word) {
+  const uint64_t before = word->exchange(0, std::memory_order_release);  // S2
+  if (__builtin_expect((before & (kLockWaiters | InReaders(kReadersWait))) != 0, 0)) {
+    WakeOthers(word, before);
+  }
+}
 void ReleaseUpgrade(SharedWord* word);
 // By whoever has the seat.
 bool UpgradeToExclusive(SharedWord* word, const TimeLimit* limit);

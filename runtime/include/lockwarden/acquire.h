@@ -44,21 +44,25 @@ Shared<L> shared(L& lock) noexcept {
 
 namespace internal {
 
+// How one type of lock is taken in one mode.
+struct WayToTake {
+  void (*take)(void*);
+  void (*release)(void*);
+  LockIdentity (*identity)(void*);  // null: not a lock of ours
+  bool is_shared;
+};
 struct LockToTake {
   void* lock = nullptr;
   uint64_t id = 0;
+  const WayToTake* way = nullptr;
   int rank = 0;
-  bool is_shared = false;
-  LockIdentity identity;  // of a lock of ours
-  void (*take)(void*) = nullptr;
-  void (*release)(void*) = nullptr;
 };
 // Not in the templates below, where names of the program's could be shadowed. Of the same
 // lock given twice, the exclusive one comes first.
 inline bool InOrder(const LockToTake& a, const LockToTake& b) {
   if (a.rank != b.rank) return a.rank < b.rank;
   if (a.id != b.id) return a.id < b.id;
-  return a.is_shared < b.is_shared;
+  return a.way->is_shared < b.way->is_shared;
 }
 inline bool SameLock(const LockToTake& a, const LockToTake& b) { return a.lock == b.lock; }
 
@@ -94,30 +98,35 @@ concept TakenShared = HasId<L> && requires(L& lock) {
 };
 
 template <class L>
-LockToTake Describe(L& lock) {
-  LockToTake entry;
-  entry.lock = std::addressof(lock);
-  entry.id = lock.id();
+LockIdentity Identify(void* lock) {
+  return IdentityAccess::Of(*static_cast<L*>(lock));
+}
+template <class L>
+constexpr auto IdentityOrNull() -> LockIdentity (*)(void*) {
   if constexpr (IsOurs<L>) {
-    entry.identity = IdentityAccess::Of(lock);
-    entry.rank = lock.rank();
+    return Identify<L>;
+  } else {
+    return nullptr;
   }
+}
+template <class L>
+inline constexpr WayToTake kAlone{Take<L>, Release<L>, IdentityOrNull<L>(), false};
+template <class L>
+inline constexpr WayToTake kShared{TakeShared<L>, ReleaseShared<L>, IdentityOrNull<L>(), true};
+
+template <class L>
+LockToTake Describe(L& lock, const WayToTake& way) {
+  LockToTake entry{std::addressof(lock), lock.id(), &way, 0};
+  if constexpr (IsOurs<L>) entry.rank = lock.rank();
   return entry;
 }
 template <TakenAlone L>
 LockToTake ToTake(L& lock) {
-  LockToTake entry = Describe(lock);
-  entry.take = Take<L>;
-  entry.release = Release<L>;
-  return entry;
+  return Describe(lock, kAlone<L>);
 }
 template <TakenShared L>
 LockToTake ToTake(Shared<L> wanted) {
-  LockToTake entry = Describe(wanted.lock);
-  entry.is_shared = true;
-  entry.take = TakeShared<L>;
-  entry.release = ReleaseShared<L>;
-  return entry;
+  return Describe(wanted.lock, kShared<L>);
 }
 template <TakenAlone L>
 LockToTake ToTake(L* lock) {
@@ -125,7 +134,15 @@ LockToTake ToTake(L* lock) {
 }
 
 // Sorted, each lock once; how many are left.
-size_t SortSet(LockToTake* locks, size_t count);
+size_t SortUnsorted(LockToTake* locks, size_t count);
+inline size_t SortSet(LockToTake* locks, size_t count) {
+  for (size_t i = 1; i < count; ++i) {
+    if (!InOrder(locks[i - 1], locks[i]) || SameLock(locks[i - 1], locks[i])) {
+      return SortUnsorted(locks, count);
+    }
+  }
+  return count;
+}
 
 // Before a set is taken: whether it may be, once and for all of it. Throws as the policy has it.
 void CheckSetOrder(const LockToTake* locks, size_t count);
@@ -156,7 +173,7 @@ class [[nodiscard]] Acquired {
     const internal::OrderNotLookedAt taking;
     try {
       while (held_ < count) {
-        entries[held_].take(entries[held_].lock);
+        entries[held_].way->take(entries[held_].lock);
         ++held_;
       }
     } catch (...) {
@@ -174,7 +191,7 @@ class [[nodiscard]] Acquired {
     internal::LockToTake* const entries = set_.data();
     while (held_ > 0) {
       --held_;
-      entries[held_].release(entries[held_].lock);
+      entries[held_].way->release(entries[held_].lock);
     }
   }
 

@@ -140,7 +140,12 @@ concept IsOurs = requires(L& lock) {
   IdentityAccess::Of(lock);
 };
 // Unique in the process, ascending; assigned on first use.
-uint32_t AssignId(std::atomic<uint32_t>* id);
+uint32_t AssignNewId(std::atomic<uint32_t>* id);
+inline uint32_t AssignId(std::atomic<uint32_t>* id) {
+  // Relaxed: the id is a number; nothing is published with it.
+  const uint32_t known = id->load(std::memory_order_relaxed) & kIdMask;
+  return known != 0 ? known : AssignNewId(id);
+}
 // While one lives, the calling thread's acquisitions are not compared with what it holds.
 class [[nodiscard]] OrderNotLookedAt {
  public:
@@ -153,9 +158,16 @@ class [[nodiscard]] OrderNotLookedAt {
   bool before_;
 };
 // Null: it has none.
-const LockTraits* TraitsOf(const std::atomic<uint32_t>& id, const char* name) noexcept;
+inline const LockTraits* TraitsOf(const std::atomic<uint32_t>& id, const char* name) noexcept {
+  // Relaxed: the bit was set by the lock's constructor. The name is the traits' first member.
+  const bool has = (id.load(std::memory_order_relaxed) & kHasTraits) != 0;
+  return has ? reinterpret_cast<const LockTraits*>(name) : nullptr;
+}
 // As it counts among others: without one it is 0.
-int RankOf(const std::atomic<uint32_t>& id, const char* name) noexcept;
+inline int RankOf(const std::atomic<uint32_t>& id, const char* name) noexcept {
+  const LockTraits* const traits = TraitsOf(id, name);
+  return traits == nullptr || traits->rank() == kNoRank ? 0 : traits->rank();
+}
 }  // namespace internal
 
 }  // namespace v1
