@@ -14,12 +14,13 @@ constexpr const char* kMisuseKinds[] = {"unlock_not_owner", "destroy_held",  "re
 
 constexpr const char* kRestartReasons[] = {"deadlock", "stall", "crash", "exit"};
 
-// KnownTables() is the first ten of them.
+// KnownTables() is the first eleven of them.
 constexpr const char* kDrops[] = {"threads",    "locks",
                                   "classes",    "edges",
                                   "witnesses",  "stacks",
                                   "modules",    "names",
                                   "heartbeats", "misuse",
+                                  "thread_lives",
                                   "held_list",  "handler_nesting",
                                   "stack",      "unrecorded_calls",
                                   "exec",       "fork",
@@ -31,7 +32,7 @@ LabelValues KnownFindingKinds() { return kFindingKinds; }
 LabelValues KnownDeadlockKinds() { return LabelValues(kFindingKinds).first(2); }
 LabelValues KnownMisuseKinds() { return kMisuseKinds; }
 LabelValues KnownRestartReasons() { return kRestartReasons; }
-LabelValues KnownTables() { return LabelValues(kDrops).first(10); }
+LabelValues KnownTables() { return LabelValues(kDrops).first(11); }
 LabelValues KnownDrops() { return kDrops; }
 
 }  // namespace lockwarden

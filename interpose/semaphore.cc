@@ -61,7 +61,8 @@ LOCKWARDEN_HOOK int sem_post(sem_t* semaphore) noexcept {
 }
 
 LOCKWARDEN_HOOK int sem_init(sem_t* semaphore, int shared, unsigned value) noexcept {
-  const uint32_t flags = shared != 0 ? uint32_t{ledger::kProcessShared} : 0u;
+  const uint32_t flags = (shared != 0 ? uint32_t{ledger::kProcessShared} : 0u) |
+                         (value == 1 ? uint32_t{ledger::kOneUnit} : 0u);
   return InitHook(
       LOCKWARDEN_CFA, LOCKWARDEN_SITE, semaphore, [=] { return Real().sem_init(semaphore, shared, value); },
       [=](const void* object) { return DescribeSemaphore(object) | flags; });

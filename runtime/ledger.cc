@@ -27,6 +27,7 @@ Region RegionOf(TableId id, const Capacities& c) {
     case kHeartbeats: return {sizeof(HeartbeatRecord), c.heartbeats};
     case kMisuse: return {sizeof(MisuseRecord), c.misuse};
     case kClassIndex: return {sizeof(uint64_t), GrowingIndex::CapacityFor(c.classes)};
+    case kThreadLives: return {sizeof(ThreadLife), c.thread_lives};
     case kTableCount: break;
   }
   return {0, 0};
@@ -52,6 +53,7 @@ const char* TableName(TableId id) {
     case kHeartbeats: return "heartbeats";
     case kMisuse: return "misuse";
     case kClassIndex: return "class_index";
+    case kThreadLives: return "thread_lives";
     case kTableCount: break;
   }
   return "unknown";
@@ -60,7 +62,8 @@ const char* TableName(TableId id) {
 Capacities Capacities::Scaled(uint32_t shift) const {
   Capacities c = *this;
   for (uint32_t* field : {&c.threads, &c.locks, &c.classes, &c.edges, &c.witnesses,
-                          &c.stack_words, &c.modules, &c.name_bytes, &c.heartbeats, &c.misuse}) {
+                          &c.stack_words, &c.modules, &c.name_bytes, &c.heartbeats, &c.misuse,
+                          &c.thread_lives}) {
     *field >>= shift;
     if (*field < 64) *field = 64;
   }

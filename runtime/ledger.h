@@ -22,12 +22,13 @@
 #include "runtime/lock_record.h"
 #include "runtime/order_edge.h"
 #include "runtime/tables.h"
+#include "runtime/thread_life.h"
 #include "runtime/thread_record.h"
 
 namespace lockwarden::ledger {
 
 inline constexpr char kMagic[8] = {'L', 'K', 'W', 'A', 'R', 'D', 'E', 'N'};
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 inline constexpr uint64_t kPageSize = 4096;
 
 enum TableId : uint32_t {
@@ -45,7 +46,8 @@ enum TableId : uint32_t {
   kHeartbeats = 11,  // HeartbeatRecord
   kMisuse = 12,   // MisuseRecord
   kClassIndex = 13,  // growing index: site -> class
-  kTableCount = 14,
+  kThreadLives = 14,  // ThreadLife, at the thread's serial - 1
+  kTableCount = 15,
 };
 const char* TableName(TableId id);  // "threads", "locks", ...: for metrics and reports
 
@@ -121,6 +123,7 @@ struct Capacities {
   uint32_t name_bytes = 1u << 22;
   uint32_t heartbeats = 4096;
   uint32_t misuse = 8192;
+  uint32_t thread_lives = 1u << 20;
   Capacities Scaled(uint32_t shift) const;
 };
 

@@ -55,12 +55,29 @@ uint32_t SignatureOf(const OrderWitness& witness) {
 }
 
 void AddWitness(const Ledger& ledger, OrderEdge* edge, const OrderWitness& witness) {
-  // Relaxed: only grows; a stale count costs one comparison more.
-  if (edge->witness_count.load(std::memory_order_relaxed) > kWitnessesPerEdge) return;
+  constexpr uint32_t kTimesApart = 2;  // witnesses of one thread that differ in time only
   const uint32_t signature = SignatureOf(witness);
-  for (const std::atomic<uint32_t>& known : edge->signature) {
-    if (known.load(std::memory_order_relaxed) == signature) return;  // a hint
+  uint32_t times = 0;
+  OrderWitness* last = nullptr;
+  for (uint32_t place = 0; place < kWitnessesPerEdge; ++place) {
+    if (edge->signature[place].load(std::memory_order_relaxed) != signature) continue;  // a hint
+    // Relaxed: this thread's own, or looked at no further.
+    const uint32_t index = edge->witness[place].load(std::memory_order_relaxed);
+    if (index == 0) return;
+    OrderWitness* known = &ledger.Table<OrderWitness>(kWitnesses)[index - 1];
+    if (known->thread_serial != witness.thread_serial) continue;
+    last = known;
+    ++times;
   }
+  // Relaxed: only grows; a stale count costs one comparison more.
+  const uint32_t count = edge->witness_count.load(std::memory_order_relaxed);
+  if (last != nullptr) {
+    if (last->last_clock.Get() == witness.first_clock) return;
+    if (times >= kTimesApart || count >= kWitnessesPerEdge) {
+      return last->last_clock.Set(witness.first_clock);
+    }
+  }
+  if (count > kWitnessesPerEdge) return;
   // Relaxed: hands out the places; the content is published by W1.
   const uint32_t place = edge->witness_count.fetch_add(1, std::memory_order_relaxed);
   if (place >= kWitnessesPerEdge) return;  // counted by witness_count itself
@@ -100,7 +117,9 @@ void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acqu
   witness.to_mode = ModeBitsOf(acquisition.lock);
   witness.to_site = acquisition.site;
   witness.to_stack = CaptureIfWanted(record, acquisition.site, acquisition.cfa);
-  witness.order_clock = record->order_clock.load(std::memory_order_relaxed);  // own record
+  witness.first_clock =
+      static_cast<uint32_t>(record->order_clock.load(std::memory_order_relaxed));  // own record
+  witness.last_clock = witness.first_clock;
   for (uint32_t i = 0; i < count; ++i) {
     const PackedRef from = held[i]->lock.load(std::memory_order_relaxed);  // own record
     if (IndexOf(from) == IndexOf(acquisition.lock)) continue;              // relock, not order

@@ -1,8 +1,9 @@
 // Lock order: "acquired while these were held", recorded before the acquire can block.
 //
-// A thread that acquires with locks held looks one hash (of everything it holds, and of
-// what it asks for) up in its own cache; only a combination that it has not met yet
-// goes to the shared graph, with a witness. One look-up however many locks are held.
+// A thread that acquires with locks held looks one hash (of everything it holds, of what
+// it asks for, and of its create/join clock) up in its own cache; only a combination that it
+// has not met yet goes to the shared graph, with a witness. One look-up however many locks are
+// held.
 //
 // Only for profile=test, which predicts; in production nobody would read it.
 //
@@ -27,21 +28,29 @@ struct OrderAcquisition {
 void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acquisition,
                      uint64_t held_hash);
 
-// HeldHash of a thread that holds one lock or two, without a loop.
-__attribute__((always_inline)) inline uint64_t HashOfOrder(const HeldEntry* held, uint32_t count,
-                                                           PackedRef lock) {
+// The end of both hashes: the lock asked for and the time.
+__attribute__((always_inline)) inline uint64_t WithLockAndTime(const ThreadRecord* record,
+                                                               uint64_t hash, PackedRef lock) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
-  uint64_t hash = held[0].lock.load(std::memory_order_relaxed) * kOdd;  // own record
-  hash ^= hash >> 32;
-  if (count == 2) {
-    hash = (hash ^ held[1].lock.load(std::memory_order_relaxed)) * kOdd;  // own record
-    hash ^= hash >> 32;
-  }
-  hash = (hash ^ lock) * kOdd;
+  // Relaxed: own record.
+  hash = (hash ^ lock ^ record->order_clock.load(std::memory_order_relaxed) << 40) * kOdd;
   return hash ^ (hash >> 32);
 }
 
-// Hash of what the thread holds, with the lock asked for; 0 when nothing is held.
+// HeldHash of a thread that holds one lock or two, in its first frame, without a loop.
+__attribute__((always_inline)) inline uint64_t HashOfOrder(const ThreadRecord* record,
+                                                           uint32_t count, PackedRef lock) {
+  constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
+  uint64_t hash = record->held[0].lock.load(std::memory_order_relaxed) * kOdd;  // own record
+  hash ^= hash >> 32;
+  if (count == 2) {
+    hash = (hash ^ record->held[1].lock.load(std::memory_order_relaxed)) * kOdd;  // own record
+    hash ^= hash >> 32;
+  }
+  return WithLockAndTime(record, hash, lock);
+}
+
+// Hash of what the thread holds, with the lock asked for and the time; 0 when nothing is held.
 __attribute__((always_inline)) inline uint64_t HeldHash(const ThreadRecord* record,
                                                         uint32_t frame, PackedRef lock) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
@@ -56,8 +65,7 @@ __attribute__((always_inline)) inline uint64_t HeldHash(const ThreadRecord* reco
     }
   }
   if (hash == 0) return 0;
-  hash = (hash ^ lock) * kOdd;
-  return hash ^ (hash >> 32);
+  return WithLockAndTime(record, hash, lock);
 }
 
 // Nothing is held, or the cache has this order already.

@@ -48,6 +48,7 @@ enum LockFlag : uint32_t {
   kInitSeen = 1u << 17,       // an init call was seen: address reuse is known
   kRecordDestroyed = 1u << 18,  // destroyed; the next use begins a new life
   kBehindPointer = 1u << 19,  // at its address stands a pointer to the object that is slept on
+  kOneUnit = 1u << 20,        // a semaphore that was created with one unit: perhaps a lock
 };
 
 // How a lock is held or waited for: the low 4 bits of a PackedRef.

@@ -4,7 +4,13 @@
 // acquisition can block, so an inversion that hangs at its first occurrence is
 // still in the graph. A witness says who, how, where, and behind which gates;
 // up to four are kept so that a prediction can be checked for feasibility:
-// distinct threads, no common gate lock, conflicting modes, no bounded wait.
+// distinct threads, no common gate lock, not ordered by create and join,
+// conflicting modes, no bounded wait.
+//
+// A thread that comes by again in the same way, at a later time of its clock
+// (thread_life.h), leaves a second witness; from the third time on the second
+// one's `last_clock` moves. So what a program does before its threads run, while
+// they run and after they have been joined is told apart.
 //
 // Written by: application threads, through the growing index (insert only).
 // Read by: the reader. Must never: be removed or change its key.
@@ -20,6 +26,20 @@ namespace lockwarden::ledger {
 inline constexpr uint32_t kWitnessesPerEdge = 4;
 inline constexpr uint32_t kGatesPerWitness = 6;
 
+// Moved by one thread, copied by any.
+class MovingClock {
+ public:
+  MovingClock(uint32_t clock = 0) : clock_(clock) {}  // NOLINT: it is a number
+  MovingClock(const MovingClock& other) : clock_(other.Get()) {}
+  MovingClock& operator=(const MovingClock& other) { return Set(other.Get()), *this; }
+  // Relaxed, both: stands alone; any value that it had is one at which the thread came by.
+  uint32_t Get() const { return clock_.load(std::memory_order_relaxed); }
+  void Set(uint32_t clock) { clock_.store(clock, std::memory_order_relaxed); }  // as above
+
+ private:
+  std::atomic<uint32_t> clock_;
+};
+
 struct OrderWitness {
   uint32_t thread_serial = 0;
   uint8_t from_mode = 0;  // Mode and ModeBits
@@ -30,7 +50,8 @@ struct OrderWitness {
   uint32_t to_stack = 0;
   uint64_t from_site = 0;
   uint64_t to_site = 0;
-  uint64_t order_clock = 0;  // the thread's create/join clock at that time
+  uint32_t first_clock = 0;  // the thread's create/join clock at that time
+  MovingClock last_clock;    // and the last time that it came by
   PackedRef gates[kGatesPerWitness] = {};  // other locks held, with their modes
 };
 static_assert(sizeof(OrderWitness) == 88);
@@ -43,7 +64,7 @@ struct alignas(64) OrderEdge {
   // index + 1 into the witness table; stored (release) after the witness is whole
   std::atomic<uint32_t> witness[kWitnessesPerEdge]{};
   // What tells witnesses apart (thread, modes, gates), so that a thread that passes by again
-  // looks at this line only. A hint: a witness may be there twice.
+  // finds its own. A hint: the thread is looked at, too.
   std::atomic<uint32_t> signature[kWitnessesPerEdge]{};
   std::atomic<uint64_t> first_ns{0};  // CLOCK_MONOTONIC
 };

@@ -7,6 +7,7 @@
 
 #include "runtime/recorder.h"
 #include "runtime/start_info.h"
+#include "runtime/thread_life.h"
 #include "runtime/thread_slots.h"
 
 namespace lockwarden::ledger {
@@ -24,7 +25,9 @@ LOCKWARDEN_INLINE int Join(uint64_t pthread, uint8_t mode_bits, uint64_t cfa, ui
       PlainWait wait(scope, Pack(slot, serial, mode), nullptr, pthread, site);
       rc = call();
     }
-    if (rc == 0) ThreadWasJoined(slot, serial, pthread);
+    if (rc != 0) return rc;
+    if (mode_bits == 0) NoteThreadJoined(TheLedger(), serial, pthread, scope.record());
+    ThreadWasJoined(slot, serial, pthread);
     return rc;
   });
 }

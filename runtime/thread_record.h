@@ -149,7 +149,7 @@ struct alignas(64) ThreadRecord {
   std::atomic<uint64_t> stack_low{0};      // bounds of its stack, 0 when unknown
   std::atomic<uint64_t> stack_high{0};
   std::atomic<uint64_t> created_ns{0};
-  std::atomic<uint64_t> order_clock{0};    // moves at create and join; see order_edge.h
+  std::atomic<uint64_t> order_clock{0};    // moves at create and join: thread_life.h
   std::atomic<uint32_t> exempt{0};         // 1: a thread of Lockwarden's own, not to be judged
   std::atomic<uint32_t> tid_before_fork{0};  // in its parent, whose locks it took over; 0: none
   // As set by pthread_setname_np, by the thread itself or by another; 0s: not set.

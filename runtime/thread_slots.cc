@@ -198,13 +198,16 @@ uint32_t ClaimThreadSlot(uint64_t start_routine) {
   }
   ThreadRecord& record = records[slot];
   // Relaxed, all: own since T1, published by T2.
-  record.serial.store(
-      ledger.header().next_thread_serial.fetch_add(1, std::memory_order_relaxed),
-      std::memory_order_relaxed);
+  const uint32_t serial =
+      ledger.header().next_thread_serial.fetch_add(1, std::memory_order_relaxed);  // as above
+  record.serial.store(serial, std::memory_order_relaxed);                          // as above
   record.start_routine.store(start_routine, std::memory_order_relaxed);  // as above
   record.created_ns.store(MonotonicNs(), std::memory_order_relaxed);     // as above
   const ThisThread& self = this_thread;
-  if (start_routine != 0 && self.record != nullptr) {
+  const bool created = start_routine != 0 && self.record != nullptr;
+  BeginThreadLife(ledger, serial, created ? self.record : nullptr);
+  if (created) {
+    // Relaxed, both: as above.
     record.creator_serial.store(self.record->serial.load(std::memory_order_relaxed),
                                 std::memory_order_relaxed);  // as above
   }
@@ -224,6 +227,9 @@ void BindThread(uint32_t slot, uint64_t stack_size) {
                    std::memory_order_relaxed);  // as above
   record.pthread_self.store(static_cast<uint64_t>(pthread_self()),
                             std::memory_order_relaxed);  // as above
+  // Relaxed: own since T1.
+  NoteThreadSelf(ledger, record.serial.load(std::memory_order_relaxed),
+                 static_cast<uint64_t>(pthread_self()));
   NoteStackBounds(record, stack_size);
   if (exit_key_made) pthread_setspecific(exit_key, &record);
   ThisThread& self = this_thread;

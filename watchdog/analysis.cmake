@@ -20,6 +20,7 @@ target_sources(lockwarden_watchdog PRIVATE
   lock_words.cc
   memory_map.cc
   misuse_finding.cc
+  nesting_watch.cc
   order_finding.cc
   order_rules.cc
   order_verdict.cc
@@ -33,6 +34,7 @@ target_sources(lockwarden_watchdog PRIVATE
   stall_finding.cc
   stall_policy.cc
   stall_watch.cc
+  thread_order.cc
   thread_roster.cc
   violation_finding.cc
   wait_flavor.cc

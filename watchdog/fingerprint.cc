@@ -7,6 +7,10 @@
 // least rotation and cut to its period (philosophers at a table of two and of five are
 // one bug); threads without a cycle are sorted. Line numbers are left out, so that an
 // edit elsewhere in the file changes nothing.
+//
+// Of a stack the innermost frames count, of the program's own. If all stacks of the finding
+// begin with the same ones, as where a program takes all its locks through a wrapper, these
+// tell nothing apart, and as many more count.
 #include <algorithm>
 #include <set>
 #include <string>
@@ -27,6 +31,7 @@ namespace lockwarden {
 namespace {
 
 constexpr size_t kFramesUsed = 3;
+constexpr size_t kWrapperFrames = 5;  // at most
 
 std::string DescribeFrame(const StackFrame& frame) {
   if (!frame.function.empty()) {
@@ -36,16 +41,43 @@ std::string DescribeFrame(const StackFrame& frame) {
   return absl::StrFormat("%s+%#x", Basename(frame.module), frame.module_offset);
 }
 
-std::string DescribeStack(const StackTrace& stack) {
+std::vector<std::string> DescribeFrames(const StackTrace& stack, size_t limit) {
   std::vector<std::string> frames;
   for (const StackFrame& frame : stack) {
-    if (IsUserFrame(frame) && frames.size() < kFramesUsed) frames.push_back(DescribeFrame(frame));
+    if (IsUserFrame(frame) && frames.size() < limit) frames.push_back(DescribeFrame(frame));
   }
   // All in the C library, say: then that is what there is to tell it by.
-  for (size_t i = 0; frames.empty() && i < stack.size() && i < kFramesUsed; ++i) {
+  for (size_t i = 0; frames.empty() && i < stack.size() && i < limit; ++i) {
     frames.push_back(DescribeFrame(stack[i]));
   }
-  return absl::StrJoin(frames, ",");
+  return frames;
+}
+
+// How many frames count in this finding.
+size_t FramesUsed(const std::vector<const FindingThread*>& threads,
+                  const std::set<size_t>& wanted) {
+  std::vector<std::vector<std::string>> stacks;
+  const auto add = [&](const StackTrace& stack) {
+    if (!stack.empty()) stacks.push_back(DescribeFrames(stack, kWrapperFrames));
+  };
+  for (const FindingThread* thread : threads) {
+    add(thread->stack);
+    for (const FindingHold& hold : thread->holds) {
+      if (wanted.empty() || wanted.contains(hold.lock)) add(hold.stack);
+    }
+  }
+  if (stacks.size() < 2) return kFramesUsed;
+  size_t common = stacks[0].size();
+  for (const std::vector<std::string>& stack : stacks) {
+    const auto differs =
+        std::mismatch(stacks[0].begin(), stacks[0].end(), stack.begin(), stack.end());
+    common = std::min(common, static_cast<size_t>(differs.first - stacks[0].begin()));
+  }
+  return kFramesUsed + common;
+}
+
+std::string DescribeStack(const StackTrace& stack, size_t frames) {
+  return absl::StrJoin(DescribeFrames(stack, frames), ",");
 }
 
 // "function dir/file:line" without line, directory and addresses.
@@ -66,12 +98,12 @@ std::string DescribeLock(const Finding& finding, size_t index) {
 }
 
 std::string DescribeThread(const Finding& finding, const FindingThread& thread,
-                           const std::set<size_t>& wanted) {
+                           const std::set<size_t>& wanted, size_t frames) {
   std::vector<std::string> holds;
   for (const FindingHold& hold : thread.holds) {
     if (!wanted.empty() && wanted.count(hold.lock) == 0) continue;
     holds.push_back(absl::StrCat(DescribeLock(finding, hold.lock), "|", hold.mode, "|",
-                                 DescribeStack(hold.stack)));
+                                 DescribeStack(hold.stack, frames)));
   }
   std::sort(holds.begin(), holds.end());
   std::string wait;
@@ -80,7 +112,8 @@ std::string DescribeThread(const Finding& finding, const FindingThread& thread,
   } else if (thread.waits) {
     wait = absl::StrCat(DescribeLock(finding, thread.waits_for), "|", thread.waits_mode);
   }
-  return absl::StrCat(DescribeStack(thread.stack), ";", wait, ";", absl::StrJoin(holds, ";"));
+  return absl::StrCat(DescribeStack(thread.stack, frames), ";", wait, ";",
+                      absl::StrJoin(holds, ";"));
 }
 
 // The least of all rotations, cut to its shortest period.
@@ -122,9 +155,10 @@ std::string Fingerprint(const Finding& finding) {
   for (const FindingThread* thread : threads) {
     if (thread->waits && thread->waits_mode != "join") wanted.insert(thread->waits_for);
   }
+  const size_t frames = FramesUsed(threads, wanted);
   std::vector<std::string> lines;
   for (const FindingThread* thread : threads) {
-    lines.push_back(DescribeThread(finding, *thread, wanted));
+    lines.push_back(DescribeThread(finding, *thread, wanted, frames));
   }
   if (has_cycle) {
     lines = Canonical(lines);

@@ -12,6 +12,7 @@
 #include "watchdog/misuse_finding.h"
 #include "watchdog/order_finding.h"
 #include "watchdog/order_watch.h"
+#include "watchdog/report.h"
 #include "watchdog/rule_watch.h"
 #include "watchdog/signal_lock_watch.h"
 #include "watchdog/stall_watch.h"
@@ -21,6 +22,8 @@ namespace lockwarden {
 namespace {
 
 constexpr size_t kNamesKept = 65'536;  // threads; later ones are told by number
+constexpr size_t kPredictionsALook = 64;
+constexpr size_t kPredictionsLast = 4096;
 
 }  // namespace
 
@@ -67,6 +70,7 @@ class ProcessJudge::Impl {
     }
     rules_.Look(snapshot_, parts_, /*last=*/false, &findings);
     if (options_.predict) Predict(now_ns, /*last=*/false, &findings);
+    Merge(&findings);
     state_.deadlocked_threads = detector_.deadlocked_threads();
     state_.deadlock_cycles = detector_.deadlocks_now();
     state_.order_cycles = order_.cycles();
@@ -84,9 +88,10 @@ class ProcessJudge::Impl {
     }
     rules_.Look(snapshot_, parts_, /*last=*/true, &findings);
     if (options_.predict) Predict(now_ns, /*last=*/true, &findings);
+    Merge(&findings);
     detector_.Forget();
     next_look_ns_ = 0;
-    state_ = JudgeState{.order_cycles = order_.cycles()};
+    state_ = JudgeState{.order_cycles = order_.cycles(), .merged = state_.merged};
     return findings;
   }
 
@@ -94,6 +99,13 @@ class ProcessJudge::Impl {
   const StallWatch& stalls() const { return stalls_; }
   uint64_t next_look_ns() const { return next_look_ns_; }
   const JudgeState& state() const { return state_; }
+  std::vector<std::string> TurnedDown() const {
+    std::vector<std::string> lines;
+    for (const PredictedCycle& cycle : order_.Rejected()) {
+      lines.push_back(RejectedLine(parts_, cycle));
+    }
+    return lines;
+  }
   const Snapshot& last_snapshot() const { return snapshot_; }
   JudgedProcess Lend() const {
     return {.pid = pid_, .snapshot = &snapshot_, .reader = reader_, .kernel = kernel_,
@@ -174,9 +186,24 @@ class ProcessJudge::Impl {
   void Predict(uint64_t now_ns, bool last, std::vector<Finding>* findings) {
     order_.Look(snapshot_, now_ns, last);
     for (const PredictedCycle& cycle :
-         order_.Take(now_ns, /*hold=*/!last && detector_.has_suspects())) {
+         order_.Take(now_ns, /*hold=*/!last && detector_.has_suspects(),
+                     last ? kPredictionsLast : kPredictionsALook)) {
       findings->push_back(OrderFinding(parts_, cycle, now_ns));
     }
+  }
+
+  // Predictions and violations come once for each set of stacks; people want them once for each
+  // set of functions.
+  void Merge(std::vector<Finding>* findings) {
+    std::erase_if(*findings, [&](const Finding& finding) {
+      if (finding.kind != FindingKind::kPotentialDeadlock &&
+          finding.kind != FindingKind::kOrderViolation) {
+        return false;
+      }
+      if (told_.insert(Fingerprint(finding)).second) return false;
+      ++state_.merged;
+      return true;
+    });
   }
 
   void NoteLocks(const WaitModel& model, const Deadlock& deadlock) {
@@ -213,6 +240,7 @@ class ProcessJudge::Impl {
   std::set<std::tuple<ledger::MisuseKind, uint64_t, uint32_t, uint32_t>> misuse_places_;
   std::vector<MisuseInfo> untold_;
   absl::flat_hash_set<uint32_t> stuck_;              // serials in deadlocks told
+  std::set<std::string> told_;                       // fingerprints
   std::set<std::pair<uint32_t, LockKey>> relocked_;  // {thread serial, lock} of deadlocks told
 };
 
@@ -227,6 +255,7 @@ void ProcessJudge::Rebase(uint64_t now_ns) { impl_->Rebase(now_ns); }
 const StallWatch& ProcessJudge::stalls() const { return impl_->stalls(); }
 uint64_t ProcessJudge::next_look_ns() const { return impl_->next_look_ns(); }
 const JudgeState& ProcessJudge::state() const { return impl_->state(); }
+std::vector<std::string> ProcessJudge::TurnedDown() const { return impl_->TurnedDown(); }
 const Snapshot& ProcessJudge::last_snapshot() const { return impl_->last_snapshot(); }
 JudgedProcess ProcessJudge::Lend() const { return impl_->Lend(); }
 

@@ -89,6 +89,8 @@ struct JudgeState {
   uint64_t deadlocked_threads = 0;
   uint64_t deadlock_cycles = 0;
   uint64_t order_cycles = 0;
+  // Predictions and violations with the fingerprint of one that was told: not told again.
+  uint64_t merged = 0;
 };
 
 class FindingParts;
@@ -122,6 +124,8 @@ class ProcessJudge {
   // Set after Step when a second collect is wanted soon, at this time; 0: none.
   uint64_t next_look_ns() const;
   const JudgeState& state() const;
+  // A line for each lock-order cycle that cannot close, with the reason.
+  std::vector<std::string> TurnedDown() const;
   const Snapshot& last_snapshot() const;
   JudgedProcess Lend() const;  // good until the next call of Step or Finish
 

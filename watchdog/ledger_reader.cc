@@ -44,6 +44,7 @@ uint32_t RecordSizeOf(TableId id) {
     case ledger::kModules: return sizeof(ledger::ModuleRecord);
     case ledger::kHeartbeats: return sizeof(ledger::HeartbeatRecord);
     case ledger::kMisuse: return sizeof(ledger::MisuseRecord);
+    case ledger::kThreadLives: return sizeof(ledger::ThreadLife);
     case ledger::kNames: return 1;
     case ledger::kLockIndex:
     case ledger::kEdgeIndex:

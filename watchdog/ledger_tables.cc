@@ -204,6 +204,18 @@ std::vector<HeartbeatInfo> LedgerReader::Heartbeats() const {
   return heartbeats;
 }
 
+std::vector<ThreadLifeInfo> LedgerReader::ThreadLives() const {
+  std::vector<ThreadLifeInfo> lives(Used(ledger::kThreadLives));
+  for (uint32_t i = 0; i < lives.size(); ++i) {
+    const auto& record = *Record<ledger::ThreadLife>(ledger::kThreadLives, i);
+    lives[i].creator = Load(record.creator);
+    lives[i].created_at = Load(record.created_at);
+    lives[i].joiner = Load(record.joiner);  // B2 of runtime/thread_life.cc
+    lives[i].joined_at = Load(record.joined_at);
+  }
+  return lives;
+}
+
 std::vector<ModuleInfo> LedgerReader::Modules() const {
   std::vector<ModuleInfo> modules;
   const uint32_t used = Used(ledger::kModules);

@@ -8,5 +8,7 @@
 namespace lockwarden {
 
 Finding OrderFinding(const FindingParts& parts, const PredictedCycle& cycle, uint64_t now_ns);
+// Of one that could not: "not told, guarded: lock-order cycle: ...".
+std::string RejectedLine(const FindingParts& parts, const PredictedCycle& cycle);
 
 }  // namespace lockwarden

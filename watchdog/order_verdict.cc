@@ -12,7 +12,7 @@ using ledger::OrderWitness;
 using ledger::PackedRef;
 
 // Rules in the order in which they are said to fail; a level includes those before it.
-enum Level { kBlocks, kConflicts, kDistinct, kUngated };
+enum Level { kBlocks, kConflicts, kDistinct, kUngated, kUnordered };
 
 Mode ModeOfByte(uint8_t mode) { return static_cast<Mode>(mode & ledger::kModeMask); }
 
@@ -49,7 +49,8 @@ bool Exclude(const std::vector<Hold>& a, const std::vector<Hold>& b) {
 
 class Chooser {
  public:
-  Chooser(absl::Span<const EdgeInfo> cycle, Level level) : cycle_(cycle), level_(level) {}
+  Chooser(absl::Span<const EdgeInfo> cycle, const ThreadOrder& order, Level level)
+      : cycle_(cycle), order_(order), level_(level) {}
 
   bool Choose() { return Extend(0); }
   std::vector<OrderWitness> TakeChosen() { return std::move(chosen_); }
@@ -58,7 +59,7 @@ class Chooser {
  private:
   static constexpr uint64_t kMaxSteps = 200'000;
 
-  bool Fits(const OrderWitness& witness) const {
+  bool Fits(const OrderWitness& witness, Moment moment) const {
     if ((witness.to_mode & (ledger::kTry | ledger::kTimed)) != 0) return false;
     if (level_ < kConflicts) return true;
     const size_t i = chosen_.size();
@@ -78,24 +79,38 @@ class Chooser {
     for (size_t j = 0; j < i; ++j) {
       if (Exclude(HoldsOf(cycle_[j], chosen_[j]), holds)) return false;
     }
-    return true;
+    if (level_ < kUnordered) return true;
+    return std::none_of(moments_.begin(), moments_.end(),
+                        [&](Moment other) { return order_.Ordered(other, moment); });
+  }
+
+  bool ExtendBy(size_t i, const OrderWitness& witness, uint32_t clock) {
+    const Moment moment{witness.thread_serial, clock};
+    if (!Fits(witness, moment)) return false;
+    chosen_.push_back(witness);
+    moments_.push_back(moment);
+    if (Extend(i + 1)) return true;
+    chosen_.pop_back();
+    moments_.pop_back();
+    return false;
   }
 
   bool Extend(size_t i) {
     if (i == cycle_.size()) return true;
     if (++steps_ > kMaxSteps) return false;
     for (const OrderWitness& witness : cycle_[i].witnesses) {
-      if (!Fits(witness)) continue;
-      chosen_.push_back(witness);
-      if (Extend(i + 1)) return true;
-      chosen_.pop_back();
+      const uint32_t first = witness.first_clock, last = witness.last_clock.Get();
+      if (ExtendBy(i, witness, first)) return true;
+      if (level_ == kUnordered && last != first && ExtendBy(i, witness, last)) return true;
     }
     return false;
   }
 
   absl::Span<const EdgeInfo> cycle_;
+  const ThreadOrder& order_;
   const Level level_;
   std::vector<OrderWitness> chosen_;
+  std::vector<Moment> moments_;  // of those
   uint64_t steps_ = 0;
 };
 
@@ -105,18 +120,24 @@ const char* OrderVerdictName(OrderVerdict verdict) {
   switch (verdict) {
     case OrderVerdict::kPotential: return "potential";
     case OrderVerdict::kBounded: return "bounded";
-    case OrderVerdict::kSharedOnly: return "shared_only";
-    case OrderVerdict::kOneThread: return "one_thread";
+    case OrderVerdict::kSharedOnly:
+      return "readers only";
+    case OrderVerdict::kOneThread:
+      return "one thread";
     case OrderVerdict::kGuarded: return "guarded";
+    case OrderVerdict::kOrdered:
+      return "ordered by create and join";
+    case OrderVerdict::kHandedOver:
+      return "through a semaphore that is handed over";
   }
   return "unknown";
 }
 
-CycleVerdict JudgeCycle(absl::Span<const EdgeInfo> cycle) {
+CycleVerdict JudgeCycle(absl::Span<const EdgeInfo> cycle, const ThreadOrder& order) {
   CycleVerdict result;
   const bool witnesses_dropped = std::any_of(
       cycle.begin(), cycle.end(), [](const EdgeInfo& edge) { return edge.witnesses_dropped; });
-  Chooser all(cycle, kUngated);
+  Chooser all(cycle, order, kUnordered);
   if (all.Choose()) {
     result.chosen = all.TakeChosen();
     result.uncertain =
@@ -127,15 +148,16 @@ CycleVerdict JudgeCycle(absl::Span<const EdgeInfo> cycle) {
   result.uncertain = witnesses_dropped || all.cut();
   const std::pair<Level, OrderVerdict> rules[] = {{kBlocks, OrderVerdict::kBounded},
                                                   {kConflicts, OrderVerdict::kSharedOnly},
-                                                  {kDistinct, OrderVerdict::kOneThread}};
+                                                  {kDistinct, OrderVerdict::kOneThread},
+                                                  {kUngated, OrderVerdict::kGuarded}};
   for (const auto& [level, verdict] : rules) {
-    Chooser chooser(cycle, level);
+    Chooser chooser(cycle, order, level);
     if (chooser.Choose()) continue;
     result.verdict = verdict;
     result.uncertain |= chooser.cut();
     return result;
   }
-  result.verdict = OrderVerdict::kGuarded;
+  result.verdict = OrderVerdict::kOrdered;
   return result;
 }
 

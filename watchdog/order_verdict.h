@@ -7,8 +7,11 @@
 //   - the threads are pairwise different;
 //   - no two of them held one and the same lock in modes that exclude each other: such a
 //     gate lets only one of them in (J. Havelund: Using Runtime Analysis to Guide Model
-//     Checking of Java Programs, SPIN 2000, "Goodlock").
-// Order by create and join is not looked at yet.
+//     Checking of Java Programs, SPIN 2000, "Goodlock");
+//   - no creation or join of threads lies between two of them (thread_order.h).
+//
+// A unit of a semaphore keeps nobody out; who knows that a semaphore is used as a lock says so by
+// an exclusive mode.
 //
 // Pure functions. Must never: forget why a cycle was turned down.
 #pragma once
@@ -18,6 +21,7 @@
 
 #include "absl/types/span.h"
 #include "watchdog/snapshot.h"
+#include "watchdog/thread_order.h"
 
 namespace lockwarden {
 
@@ -27,8 +31,10 @@ enum class OrderVerdict {
   kSharedOnly,  // some lock is only ever held and asked for by readers
   kOneThread,   // not enough different threads
   kGuarded,     // a gate lock keeps them apart
+  kOrdered,     // create or join does
+  kHandedOver,  // a semaphore in it was posted by who had taken no unit: it is no lock
 };
-const char* OrderVerdictName(OrderVerdict verdict);  // "potential", "bounded", ...
+const char* OrderVerdictName(OrderVerdict verdict);  // "potential", "one thread", ...
 
 struct CycleVerdict {
   // For a cycle that cannot close: the first of the rules above, in that order, that no
@@ -40,6 +46,6 @@ struct CycleVerdict {
 };
 
 // `cycle`: each edge's `to` is the next one's `from`, round. At least two edges.
-CycleVerdict JudgeCycle(absl::Span<const EdgeInfo> cycle);
+CycleVerdict JudgeCycle(absl::Span<const EdgeInfo> cycle, const ThreadOrder& order = {});
 
 }  // namespace lockwarden

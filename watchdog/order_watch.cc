@@ -16,6 +16,11 @@ constexpr uint32_t kPatience = 100;             // looks at an edge that never b
 constexpr size_t kRejectedKept = 1024;
 constexpr uint64_t kHeldBack = 2'000'000'000;   // nanoseconds
 
+// By its whole stack, where there is one.
+uint64_t PlaceOf(uint32_t stack, uint64_t site) {
+  return stack == 0 ? site : uint64_t{1} << 63 | stack;  // no call lies in that half
+}
+
 uint64_t UsedOf(const Snapshot& snapshot, const char* table) {
   for (const TableUse& use : snapshot.tables) {
     if (std::string_view(use.name) == table) return use.used;
@@ -27,21 +32,56 @@ uint64_t UsedOf(const Snapshot& snapshot, const char* table) {
 
 void OrderWatch::Look(const Snapshot& snapshot, uint64_t now_ns, bool last) {
   now_ns_ = now_ns;
+  thread_order_.reset();
   ReadEdges(snapshot, last);
   const bool pause = !last && graph_.edges() > kLargeGraph && last_search_ns_ != 0 &&
                      now_ns - last_search_ns_ < kLargePause;
   if (!graph_.idle() && !pause) {
     last_search_ns_ = now_ns;
     graph_.Search(last ? kStepsLast : kStepsALook, [&](const std::vector<uint32_t>& ids) {
-      if (JudgeIds(ids, /*first_time=*/true)) return;
+      OrderVerdict why;
+      if (JudgeIds(ids, &why)) return;
+      ++turned_down_[why];
       if (rejected_.size() < kRejectedKept) {
-        rejected_.push_back(ids);
+        rejected_.push_back({ids, why});
       } else {
         ++forgotten_;
       }
     });
   }
+  for (NestingBreach& breach : nesting_.Take()) JudgeBreach(std::move(breach));
   JudgeAgain(snapshot);
+}
+
+const ThreadOrder& OrderWatch::Order() {
+  if (!thread_order_.has_value()) thread_order_.emplace(reader_->ThreadLives());
+  return *thread_order_;
+}
+
+void OrderWatch::LearnNesting(const EdgeInfo& edge) {
+  const LockInfo from = reader_->Lock(edge.from), to = reader_->Lock(edge.to);
+  const ledger::OrderWitness& seen = edge.witnesses.front();
+  const bool bounded = (seen.to_mode & (ledger::kTry | ledger::kTimed)) != 0;
+  if (from.lock_class == 0 || from.lock_class != to.lock_class || bounded) return;
+  nesting_.Add(edge,
+               {PlaceOf(seen.from_stack, seen.from_site), PlaceOf(seen.to_stack, seen.to_site)},
+               to.address > from.address);
+}
+
+// As a cycle of the two locks, with the witnesses of another pair for the step that was not seen.
+void OrderWatch::JudgeBreach(NestingBreach breach) {
+  PredictedCycle cycle;
+  cycle.found_ns = now_ns_;
+  cycle.pairs_by_address = breach.pairs;
+  EdgeInfo unseen = breach.sample;
+  unseen.from = breach.edge.to;
+  unseen.to = breach.edge.from;
+  cycle.edges = {breach.edge, unseen};
+  if (!TakeSemaphoresForLocks(&cycle)) return;
+  cycle.verdict = JudgeCycle(cycle.edges, Order());
+  if (cycle.verdict.verdict != OrderVerdict::kPotential) return;
+  cycle.edges[1] = std::move(breach.sample);
+  Tell(std::move(cycle));
 }
 
 void OrderWatch::ReadEdges(const Snapshot& snapshot, bool last) {
@@ -50,10 +90,13 @@ void OrderWatch::ReadEdges(const Snapshot& snapshot, bool last) {
     const std::vector<EdgeInfo> edges = reader_->Edges(next_edge_, kBatch);
     for (const EdgeInfo& edge : edges) {
       next_edge_ = edge.index + 1;
-      const auto is_unit = [&](LockKey key) {
-        return reader_->Lock(key).kind == ledger::LockKind::kSemaphore;
+      const auto may_lock = [&](LockKey key) {
+        const LockInfo lock = reader_->Lock(key);
+        return lock.kind != ledger::LockKind::kSemaphore || (lock.flags & ledger::kOneUnit) != 0;
       };
-      if (!is_unit(edge.from) && !is_unit(edge.to)) graph_.Add(edge.from, edge.to, edge.index);
+      if (!may_lock(edge.from) || !may_lock(edge.to)) continue;
+      graph_.Add(edge.from, edge.to, edge.index);
+      LearnNesting(edge);
     }
     read += edges.size();
     if (!edges.empty()) {
@@ -72,42 +115,101 @@ void OrderWatch::JudgeAgain(const Snapshot& snapshot) {
   const uint64_t witnesses = UsedOf(snapshot, ledger::TableName(ledger::kWitnesses));
   if (witnesses == witnesses_seen_) return;
   witnesses_seen_ = witnesses;
-  std::erase_if(rejected_, [&](const std::vector<uint32_t>& ids) {
-    return JudgeIds(ids, /*first_time=*/false);
-  });
+  std::erase_if(rejected_, [&](RejectedCycle& cycle) { return JudgeIds(cycle.edges, &cycle.why); });
 }
 
-// True if the cycle can close, whether it is news or not.
-bool OrderWatch::JudgeIds(const std::vector<uint32_t>& ids, bool first_time) {
-  PredictedCycle cycle;
-  cycle.found_ns = now_ns_;
+// Empty if one of them makes no sense any more.
+std::vector<EdgeInfo> OrderWatch::EdgesOf(const std::vector<uint32_t>& ids) const {
+  std::vector<EdgeInfo> edges;
   for (uint32_t id : ids) {
     std::vector<EdgeInfo> edge = reader_->Edges(id, 1);
-    if (edge.empty() || edge[0].index != id) return false;
-    cycle.edges.push_back(std::move(edge[0]));
+    if (edge.empty() || edge[0].index != id) return {};
+    edges.push_back(std::move(edge[0]));
   }
-  cycle.verdict = JudgeCycle(cycle.edges);
+  return edges;
+}
+
+std::vector<PredictedCycle> OrderWatch::Rejected() const {
+  std::vector<PredictedCycle> cycles;
+  for (const RejectedCycle& rejected : rejected_) {
+    PredictedCycle cycle;
+    cycle.edges = EdgesOf(rejected.edges);
+    cycle.verdict.verdict = rejected.why;
+    if (!cycle.edges.empty()) cycles.push_back(std::move(cycle));
+  }
+  return cycles;
+}
+
+// True if the cycle can close, whether it is news or not; else `why` not.
+bool OrderWatch::JudgeIds(const std::vector<uint32_t>& ids, OrderVerdict* why) {
+  PredictedCycle cycle;
+  cycle.found_ns = now_ns_;
+  cycle.edges = EdgesOf(ids);
+  *why = OrderVerdict::kBounded;
+  if (cycle.edges.empty()) return false;
+  *why = OrderVerdict::kHandedOver;
+  if (!TakeSemaphoresForLocks(&cycle)) return false;
+  cycle.verdict = JudgeCycle(cycle.edges, Order());
   if (cycle.verdict.verdict != OrderVerdict::kPotential) {
-    if (first_time) ++turned_down_[cycle.verdict.verdict];
+    *why = cycle.verdict.verdict;
     return false;
   }
-  Sites sites;
+  Tell(std::move(cycle));
+  return true;
+}
+
+void OrderWatch::Tell(PredictedCycle cycle) {
+  Places places;
   for (const ledger::OrderWitness& witness : cycle.verdict.chosen) {
-    sites.insert({witness.from_site, witness.to_site});
+    places.insert({PlaceOf(witness.from_stack, witness.from_site),
+                   PlaceOf(witness.to_stack, witness.to_site)});
   }
-  if (!told_.insert(sites).second) {
+  if (!told_.insert(places).second) {
     ++repeats_;
-    return true;
+    return;
   }
   cycle.confidence = Sureness(cycle);
   pending_.push_back(std::move(cycle));
+}
+
+bool OrderWatch::TakeSemaphoresForLocks(PredictedCycle* cycle) const {
+  constexpr uint8_t kUnit = static_cast<uint8_t>(ledger::Mode::kUnit);
+  constexpr uint8_t kExclusive = static_cast<uint8_t>(ledger::Mode::kExclusive);
+  const auto is_unit = [](uint8_t mode) { return (mode & ledger::kModeMask) == kUnit; };
+  const auto exclusive = [](uint8_t mode) {
+    return static_cast<uint8_t>((mode & ~ledger::kModeMask) | kExclusive);
+  };
+  const auto is_lock = [&](LockKey key) {
+    const LockInfo lock = reader_->Lock(key);
+    return (lock.flags & ledger::kOneUnit) != 0 && lock.own_releases != 0 &&
+           lock.foreign_releases == 0;
+  };
+  for (EdgeInfo& edge : cycle->edges) {
+    for (const LockKey key : {edge.from, edge.to}) {
+      if (reader_->Lock(key).kind != ledger::LockKind::kSemaphore) continue;
+      if (!is_lock(key)) return false;
+      cycle->semaphores = true;
+    }
+    for (ledger::OrderWitness& witness : edge.witnesses) {
+      if (is_unit(witness.from_mode)) witness.from_mode = exclusive(witness.from_mode);
+      if (is_unit(witness.to_mode)) witness.to_mode = exclusive(witness.to_mode);
+      for (uint32_t i = 0; i < witness.gate_count && i < ledger::kGatesPerWitness; ++i) {
+        ledger::PackedRef& gate = witness.gates[i];
+        if (ledger::ModeOf(gate) != ledger::Mode::kUnit) continue;
+        if (!is_lock({ledger::IndexOf(gate), ledger::GenerationOf(gate)})) continue;
+        gate = ledger::WithMode(gate, exclusive(ledger::ModeBitsOf(gate)));
+      }
+    }
+  }
   return true;
 }
 
 // An address may have been several locks' where no init or destroy call is ever made, but
 // not in static storage.
 Confidence OrderWatch::Sureness(const PredictedCycle& cycle) {
-  if (cycle.verdict.uncertain) return Confidence::kPossible;
+  if (cycle.verdict.uncertain || cycle.semaphores || cycle.pairs_by_address != 0) {
+    return Confidence::kPossible;
+  }
   for (const EdgeInfo& edge : cycle.edges) {
     const LockInfo lock = reader_->Lock(edge.from);
     const bool own = lock.kind == ledger::LockKind::kLock ||
@@ -128,13 +230,13 @@ bool OrderWatch::IsStatic(uint64_t address) {
   return std::any_of(modules_.begin(), modules_.end(), inside);
 }
 
-std::vector<PredictedCycle> OrderWatch::Take(uint64_t now_ns, bool hold) {
+std::vector<PredictedCycle> OrderWatch::Take(uint64_t now_ns, bool hold, size_t limit) {
   std::vector<PredictedCycle> ready, kept;
   for (PredictedCycle& cycle : pending_) {
     std::set<LockKey> locks;
     for (const EdgeInfo& edge : cycle.edges) locks.insert(edge.from);
     if (covered_.contains(locks)) continue;
-    const bool keep = hold && now_ns - cycle.found_ns < kHeldBack;
+    const bool keep = ready.size() == limit || (hold && now_ns - cycle.found_ns < kHeldBack);
     (keep ? kept : ready).push_back(std::move(cycle));
   }
   pending_ = std::move(kept);

@@ -2,20 +2,26 @@
 // that come out, and keeps those that cannot close, since a witness that comes later may
 // change that.
 //
-// Each set of acquisition sites is told once, however many locks meet there; repeats are
-// counted. Edges of semaphores are left out: their units are not locks.
+// Each set of acquisition stacks is told once, however many locks meet there; repeats are
+// counted. Not each set of call sites: behind a wrapper a program has one.
+//
+// Semaphores are left out, but for those that were created with one unit and that nobody ever
+// posted but who had taken it: these are taken for locks, and what hangs on that is `possible`.
 //
 // Written and read by: the judge's thread. Must never: look at an edge's witnesses but
 // through the reader, so that it sees the newest.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "watchdog/finding.h"
 #include "watchdog/lock_order_graph.h"
+#include "watchdog/nesting_watch.h"
 #include "watchdog/order_verdict.h"
 #include "watchdog/snapshot.h"
 
@@ -25,6 +31,10 @@ struct PredictedCycle {
   std::vector<EdgeInfo> edges;
   CycleVerdict verdict;
   Confidence confidence = Confidence::kPossible;
+  bool semaphores = false;  // some of these are taken for locks
+  // Not 0: no cycle was seen. The first edge goes against the order by address in which so many
+  // pairs were taken at another place; the second is one of these.
+  uint32_t pairs_by_address = 0;
   uint64_t found_ns = 0;
 };
 
@@ -35,39 +45,57 @@ class OrderWatch {
   // Reads what is new and searches it. `last`: there will be no other look.
   void Look(const Snapshot& snapshot, uint64_t now_ns, bool last);
 
-  // New predictions. While a deadlock is suspected (`hold`) they are kept back for a
-  // while: the same cycle need not be told as possible and as real.
-  std::vector<PredictedCycle> Take(uint64_t now_ns, bool hold);
+  // New predictions, at most `limit`; the rest comes with the next call. While a deadlock is
+  // suspected (`hold`) they are kept back for a while: the same cycle need not be told as
+  // possible and as real.
+  std::vector<PredictedCycle> Take(uint64_t now_ns, bool hold, size_t limit);
   // A deadlock among exactly these locks was told: so is the prediction of it.
   void Cover(const std::set<LockKey>& locks) { covered_.insert(locks); }
 
   uint64_t cycles() const { return told_.size(); }  // different ones that could close
   // Cycles that cannot close, by the rule that says so.
   const absl::flat_hash_map<OrderVerdict, uint64_t>& turned_down() const { return turned_down_; }
+  // Those themselves, by their newest verdict; of very many the first.
+  std::vector<PredictedCycle> Rejected() const;
   uint64_t repeats() const { return repeats_; }
   uint64_t cut() const { return graph_.cut() + forgotten_; }
   uint64_t skipped_edges() const { return skipped_; }
 
  private:
-  using Sites = std::set<std::pair<uint64_t, uint64_t>>;
+  // Where each step's two locks were taken.
+  using Places = std::set<std::pair<uint64_t, uint64_t>>;
+  struct RejectedCycle {
+    std::vector<uint32_t> edges;
+    OrderVerdict why = OrderVerdict::kBounded;
+  };
 
   void ReadEdges(const Snapshot& snapshot, bool last);
+  void LearnNesting(const EdgeInfo& edge);
+  void JudgeBreach(NestingBreach breach);
+  void Tell(PredictedCycle cycle);
+  const ThreadOrder& Order();
   void JudgeAgain(const Snapshot& snapshot);
-  bool JudgeIds(const std::vector<uint32_t>& ids, bool first_time);
+  bool JudgeIds(const std::vector<uint32_t>& ids, OrderVerdict* why);
+  std::vector<EdgeInfo> EdgesOf(const std::vector<uint32_t>& ids) const;
+  // Says of units that are as good as locks that they are exclusive. False: some lock of the
+  // cycle is a semaphore that is none.
+  bool TakeSemaphoresForLocks(PredictedCycle* cycle) const;
   Confidence Sureness(const PredictedCycle& cycle);
   bool IsStatic(uint64_t address);
 
   const LedgerReader* reader_;
   LockOrderGraph graph_;
+  NestingWatch nesting_;
   uint32_t next_edge_ = 0;
   uint32_t stalled_looks_ = 0;
   uint64_t skipped_ = 0;
   uint64_t last_search_ns_ = 0, now_ns_ = 0;
   uint64_t witnesses_seen_ = 0;
-  std::set<Sites> told_;
+  std::optional<ThreadOrder> thread_order_;  // of this look, once it was asked for
+  std::set<Places> told_;
   std::set<std::set<LockKey>> covered_;
   std::vector<PredictedCycle> pending_;
-  std::vector<std::vector<uint32_t>> rejected_;  // edge ids
+  std::vector<RejectedCycle> rejected_;
   absl::flat_hash_map<OrderVerdict, uint64_t> turned_down_;
   uint64_t repeats_ = 0, forgotten_ = 0;
   std::vector<ModuleInfo> modules_;

@@ -1,4 +1,4 @@
-// Names of locks, and one finding for each pair of sites that breaks a rule.
+// Names of locks, and one finding for each pair of stacks that breaks a rule.
 #include "watchdog/rule_watch.h"
 
 #include <algorithm>
@@ -58,7 +58,11 @@ void RuleWatch::Judge(const EdgeInfo& edge, const FindingParts& parts,
   if (witness == edge.witnesses.end()) return;
   const std::set<std::string> held = NamesOf(edge.from, parts);
   const OrderRules::Rule* rule = rules_->Broken(NamesOf(edge.to, parts), held);
-  if (rule == nullptr || !told_.insert({witness->from_site, witness->to_site}).second) return;
+  if (rule == nullptr) return;
+  const bool stacks = witness->from_stack != 0 && witness->to_stack != 0;
+  const auto places = stacks ? std::pair<uint64_t, uint64_t>(witness->from_stack, witness->to_stack)
+                             : std::pair(witness->from_site, witness->to_site);
+  if (!told_.insert(places).second) return;
   OrderViolation violation;
   violation.thread_serial = witness->thread_serial;
   violation.wanted = edge.to;

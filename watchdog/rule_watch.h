@@ -2,7 +2,7 @@
 // thread asked for one lock while it held another, whoever's locks they are.
 //
 // A new edge is looked at a look later, when the locks have got the names that the program
-// gives them as it takes them. Each pair of sites is told once. Acquisitions with a time limit
+// gives them as it takes them. Each pair of stacks is told once. Acquisitions with a time limit
 // are let pass, as tries are, which leave no edge.
 //
 // Written and read by: the judge's thread. Must never: search the graph.
@@ -41,7 +41,7 @@ class RuleWatch {
   uint32_t stalled_looks_ = 0;
   std::vector<EdgeInfo> fresh_;
   absl::flat_hash_map<LockKey, std::set<std::string>> names_;
-  std::set<std::pair<uint64_t, uint64_t>> told_;  // sites
+  std::set<std::pair<uint64_t, uint64_t>> told_;  // stacks, or sites where there are none
 };
 
 }  // namespace lockwarden

@@ -123,6 +123,12 @@ struct ClassInfo {
   std::string name;
 };
 
+// A thread's begin and end by other threads' clocks: runtime/thread_life.h.
+struct ThreadLifeInfo {
+  uint32_t creator = 0, created_at = 0;  // creator 0: not seen
+  uint32_t joiner = 0, joined_at = 0;    // joiner 0: not joined
+};
+
 struct ModuleInfo {
   uint64_t base = 0, begin = 0, end = 0;
   std::string path;
@@ -214,6 +220,7 @@ class LedgerReader {
   std::optional<MisuseInfo> Misuse(uint32_t index) const;
   // Those in use; one that is just changing is left out.
   std::vector<HeartbeatInfo> Heartbeats() const;
+  std::vector<ThreadLifeInfo> ThreadLives() const;  // by serial - 1
   std::vector<ModuleInfo> Modules() const;
   // Return addresses, innermost first; empty if there is none or it makes no sense.
   std::vector<uint64_t> Stack(uint32_t id) const;

@@ -129,12 +129,17 @@ Steps PlayToTheEnd(const StateSpace& space, Replay* replay, std::mt19937& random
   return taken;
 }
 
-bool CanHappen(const StateSpace& space, const Prediction& prediction) {
-  for (const State& state : space.states) {
+bool CanHappen(const LockProgram& program, const StateSpace& space, const Prediction& prediction) {
+  for (size_t s = 0; s < space.states.size(); ++s) {
+    const State& state = space.states[s];
+    // A unit has no holder: its semaphore has none left, and the thread waits for ever.
+    const auto holds = [&](uint8_t thread, uint8_t object) {
+      if (program.objects[object].kind != Kind::kSemaphore) return state.Holds(thread, object);
+      return state.units[object] == 0 && (space.stuck[s] >> thread & 1) != 0;
+    };
     bool so = true;
     for (const Prediction::Edge& edge : prediction.cycle) {
-      so = so && state.status[edge.thread] == Status::kWaiting &&
-           state.Holds(edge.thread, edge.from) &&
+      so = so && state.status[edge.thread] == Status::kWaiting && holds(edge.thread, edge.from) &&
            space.StepOf(state, edge.thread).object == edge.to &&
            space.StepOf(state, edge.thread).op < Op::kUnlock &&
            !space.Available(state, edge.thread);
@@ -144,20 +149,32 @@ bool CanHappen(const StateSpace& space, const Prediction& prediction) {
   return false;
 }
 
+// A semaphore looks like a lock, and like a gate, while those posts are not made.
+bool LeftOutAPost(const LockProgram& program, const Steps& taken) {
+  for (size_t thread = 0; thread < program.threads.size(); ++thread) {
+    for (size_t pc = 0; pc < program.threads[thread].size(); ++pc) {
+      if (program.threads[thread][pc].op == Op::kPost && !taken.contains({thread, pc})) return true;
+    }
+  }
+  return false;
+}
+
 // Why an alarm is false: what is not looked at would have kept the threads apart.
-std::string WhyFalse(const LockProgram& program, const Prediction& prediction) {
+std::string WhyFalse(const LockProgram& program, const Steps& taken, const Prediction& prediction) {
   constexpr size_t kRelaxedStates = 200'000;
   const StateSpace unordered(program, kRelaxedStates, {.create_and_join = true});
-  if (unordered.complete && CanHappen(unordered, prediction))
+  if (unordered.complete && CanHappen(program, unordered, prediction))
     return "1 kept apart by create or join";
   const StateSpace free(program, kRelaxedStates, {.create_and_join = true, .semaphores = true});
   if (!free.complete) return "3 not looked at: too many states";
-  return CanHappen(free, prediction) ? "2 kept apart by a semaphore" : "0 not explained";
+  if (CanHappen(program, free, prediction)) return "2 kept apart by a semaphore";
+  return LeftOutAPost(program, taken) ? "4 let go by a post that this schedule left out"
+                                      : "0 not explained";
 }
 
 // Why one deadlocked state is beyond what a schedule shows; "not explained" if it is not.
-std::string WhyMissed(const StateSpace& space, uint32_t s, const Steps& taken,
-                      const std::vector<Prediction>& predictions) {
+std::string WhyMissed(const LockProgram& program, const StateSpace& space, uint32_t s,
+                      const Steps& taken, const std::vector<Prediction>& predictions) {
   const State& state = space.states[s];
   const uint8_t stuck = space.StuckByOwners(s);
   if (stuck == 0) return "4 a wait for a semaphore";
@@ -194,7 +211,7 @@ std::string WhyMissed(const StateSpace& space, uint32_t s, const Steps& taken,
     for (const Prediction::Edge& edge : prediction.cycle) predicted.insert(edge.to);
     if (predicted == objects) return "7 the locks of a false prediction, which hides it";
   }
-  if (not_taken) return "1 a step that this schedule did not take";
+  if (not_taken || LeftOutAPost(program, taken)) return "1 a step that this schedule did not take";
   return "0 not explained";
 }
 
@@ -209,12 +226,12 @@ TEST(ExplorerTest, WhatIsPredictedFromOneGoodScheduleIsCounted) {
     bool predicted = false;
     for (const Prediction& prediction : predictions) {
       ++count["d predictions"];
-      if (CanHappen(space, prediction)) {
+      if (CanHappen(program, space, prediction)) {
         ++count["e ... that can happen exactly so"];
         predicted = true;
         continue;
       }
-      const std::string why = WhyFalse(program, prediction);
+      const std::string why = WhyFalse(program, taken, prediction);
       ++false_alarms[why];
       EXPECT_NE(why[0], '0') << "a false alarm";
     }
@@ -226,7 +243,8 @@ TEST(ExplorerTest, WhatIsPredictedFromOneGoodScheduleIsCounted) {
     }
     std::string why = "9";
     for (uint32_t s = 0; s < space.states.size(); ++s) {
-      if (space.stuck[s] != 0) why = std::min(why, WhyMissed(space, s, taken, predictions));
+      if (space.stuck[s] != 0)
+        why = std::min(why, WhyMissed(program, space, s, taken, predictions));
     }
     ++missed[why];
     EXPECT_NE(why[0], '0') << "a prediction is missed";

@@ -68,7 +68,10 @@ Replay::Replay(const LockProgram& program, const StateSpace& space)
     const auto describe = kind == Kind::kMutex       ? interpose::DescribeMutex
                           : kind == Kind::kSemaphore ? interpose::DescribeSemaphore
                                                      : interpose::DescribeRwLock;
-    ledger::BeginLockLife(scope.record(), AddressOf(i), describe(AddressOf(i)), 1, scope.cfa());
+    const bool one_unit = kind == Kind::kSemaphore && program_.objects[i].units == 1;
+    const uint32_t flags = one_unit ? uint32_t{ledger::kOneUnit} : 0u;
+    ledger::BeginLockLife(scope.record(), AddressOf(i), describe(AddressOf(i)) | flags, 1,
+                          scope.cfa());
   }
 }
 
@@ -85,6 +88,8 @@ void Replay::Bear(size_t thread) {
   fake.record = &ledger.Table<ledger::ThreadRecord>(ledger::kThreads)[fake.slot];
   fake.record->tid = TidOf(thread);
   fake.record->serial = ledger.header().next_thread_serial++;
+  ledger::BeginThreadLife(ledger, fake.record->serial, thread == 0 ? nullptr : threads_[0].record);
+  ledger::NoteThreadSelf(ledger, fake.record->serial, DescriptorOf(thread));
   fake.record->pthread_self = DescriptorOf(thread);
   fake.record->start_routine = thread == 0 ? 0 : 1;
   fake.record->creator_serial = thread == 0 ? 0 : threads_[0].record->serial.load();
@@ -178,6 +183,7 @@ void Replay::RecordJoin(size_t thread, const Step& step, Action action) {
   }
   if (action == Action::kBlock) return;
   ledger::EndWait(record, record->frame0, /*acquired=*/false);
+  ledger::NoteThreadJoined(ledger::TheLedger(), serial, DescriptorOf(step.object), record);
   ledger::ThreadWasJoined(joined.slot, serial, DescriptorOf(step.object));
 }
 
@@ -282,7 +288,7 @@ std::vector<Prediction> Replay::Predict() {
     return static_cast<uint8_t>((address - reinterpret_cast<uint64_t>(memory_.data())) /
                                 sizeof(Memory));
   };
-  for (const PredictedCycle& cycle : watch.Take(kStart, /*hold=*/false)) {
+  for (const PredictedCycle& cycle : watch.Take(kStart, /*hold=*/false, /*limit=*/1000)) {
     Prediction& prediction = predictions.emplace_back();
     for (size_t i = 0; i < cycle.edges.size(); ++i) {
       // Sites say which thread it was, also of one whose record is used no more.

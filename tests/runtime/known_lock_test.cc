@@ -117,7 +117,7 @@ TEST_F(KnownLockTest, AnOrderThatIsNewIsNotKnown) {
   EXPECT_FALSE(Acquire(&lock_));
   const PackedRef ref = LookUpLock(&Me(), &lock_).ref | static_cast<PackedRef>(Mode::kExclusive);
   const uint64_t order = HeldHash(&Me(), 0, ref);
-  EXPECT_EQ(HashOfOrder(Me().held, 1, ref), order);
+  EXPECT_EQ(HashOfOrder(&Me(), 1, ref), order);
   RecordOrderSlow(&Me(), 0, {ref, 1, LOCKWARDEN_CFA}, order);
   EXPECT_TRUE(Acquire(&lock_));
   EXPECT_EQ(Held(), 2u);

@@ -2,6 +2,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/thread_slots.h"
 #include "tests/runtime/fake_lock.h"
 #include "tests/runtime/small_ledger.h"
 
@@ -101,6 +102,40 @@ TEST_F(LockOrderTest, ThatThereWereMoreWitnessesThanFourIsToBeSeen) {
   for (int i = 0; i < 6; ++i) std::thread([&] { Nest(&a, &b); }).join();
   EXPECT_GT(Edge(&a, &b)->witness_count, kWitnessesPerEdge);
   EXPECT_EQ(Witnesses(*Edge(&a, &b)).size(), kWitnessesPerEdge);
+}
+
+TEST_F(LockOrderTest, AThreadThatComesByAgainAtALaterTimeIsASecondWitnessAndThenMovesIt) {
+  FakeLock a, b;
+  for (const uint32_t clock : {0, 0, 3, 7, 9}) {
+    Me().order_clock = clock;
+    Nest(&a, &b);
+  }
+  const auto witnesses = Witnesses(*Edge(&a, &b));
+  ASSERT_EQ(witnesses.size(), 2u);
+  EXPECT_EQ(witnesses[0].first_clock, 0u);
+  EXPECT_EQ(witnesses[0].last_clock.Get(), 0u);
+  EXPECT_EQ(witnesses[1].first_clock, 3u);
+  EXPECT_EQ(witnesses[1].last_clock.Get(), 9u);
+}
+
+TEST_F(LockOrderTest, WhoCreatedAndJoinedAThreadIsKept) {
+  const auto life = [](uint32_t serial) -> const ThreadLife& {
+    return TheLedger().Table<ThreadLife>(kThreadLives)[serial - 1];
+  };
+  const uint32_t me = Me().serial, child = header().next_thread_serial;
+  const uint32_t slot = ClaimThreadSlot(/*start_routine=*/1);
+  EXPECT_EQ(life(child).creator, me);
+  EXPECT_EQ(life(child).created_at, 0u);
+  EXPECT_EQ(Me().order_clock, 1u);
+  std::thread([&] { BindThread(slot, 0); }).join();
+  const uint64_t descriptor = life(child).pthread_self;
+  EXPECT_NE(descriptor, 0u);
+  NoteThreadJoined(TheLedger(), /*serial=*/0, descriptor, &Me());  // its record is used again
+  EXPECT_EQ(life(child).joiner, me);
+  EXPECT_EQ(life(child).joined_at, 2u);
+  EXPECT_EQ(Me().order_clock, 2u);
+  EXPECT_EQ(life(me).creator, 0u) << "not seen being created";
+  EXPECT_EQ(Used(kThreadLives), child);
 }
 
 TEST_F(LockOrderTest, ATryCannotBlockAndAddsNoEdge) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tests/watchdog/scene.h"
 
 namespace lockwarden {
@@ -110,11 +112,172 @@ TEST_F(PredictionTest, TheSameSitesAreToldOnceForManyLocks) {
   EXPECT_EQ(scene.Step(Scene::kStart).size(), 1u);
 }
 
+TEST_F(PredictionTest, AWrapperHidesNoOtherOrderBehindIt) {
+  // All locks are taken at one place, 0x4001; who calls it differs.
+  const auto seen = [&](uint32_t thread, uint64_t from, uint64_t to) {
+    ledger::OrderWitness witness = Seen(thread, 0x4001, 0x4001);
+    witness.from_stack = scene.book.AddStack({0x4001, from});
+    witness.to_stack = scene.book.AddStack({0x4001, to});
+    return witness;
+  };
+  for (uint64_t pair = 0x4100; pair < 0x4300; pair += 0x100) {
+    const auto x = scene.Mutex(), y = scene.Mutex();
+    scene.book.AddEdge(x, y, {seen(one, pair, pair + 1)});
+    scene.book.AddEdge(y, x, {seen(two, pair + 2, pair + 3)});
+  }
+  EXPECT_EQ(scene.Step(Scene::kStart).size(), 2u);
+  EXPECT_EQ(scene.judge().state().merged, 0u);
+}
+
+TEST_F(PredictionTest, OneOrderReachedInManyWaysIsToldOnceAndCounted) {
+  for (uint64_t way = 0; way < 5; ++way) {
+    const auto x = scene.Mutex(), y = scene.Mutex();
+    ledger::OrderWitness up = Seen(one, 0x4011, 0x4012), down = Seen(two, 0x4013, 0x4014);
+    // The same functions further out at other addresses, as after inlining or by recursion.
+    up.to_stack = scene.book.AddStack({0x4012, 0x4020, 0x4021, 0x4022, 0x4100 + way});
+    scene.book.AddEdge(x, y, {up});
+    scene.book.AddEdge(y, x, {down});
+  }
+  EXPECT_EQ(scene.Step(Scene::kStart).size(), 1u);
+  EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 1).empty());
+  EXPECT_EQ(scene.judge().state().merged, 4u);
+}
+
+TEST_F(PredictionTest, WhatIsKeptApartByAJoinIsListedWithTheReason) {
+  auto* const lives = scene.book.ledger().Table<ledger::ThreadLife>(ledger::kThreadLives);
+  lives[scene.SerialOf(two) - 1].creator = scene.SerialOf(one);
+  lives[scene.SerialOf(two) - 1].created_at = 2;
+  ledger::OrderWitness early = Seen(one, 0x4011, 0x4012);
+  early.first_clock = 1;
+  early.last_clock = 2;
+  const uint32_t edge = scene.book.AddEdge(a, b, {early});
+  scene.book.AddEdge(b, a, {Seen(two, 0x4013, 0x4014)});
+  EXPECT_TRUE(scene.Step(Scene::kStart).empty());
+  const auto lines = scene.judge().TurnedDown();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0],
+            "not told, ordered by create and join: lock-order cycle: mutex 2 (taken at f4012, "
+            "file.cc:18) under mutex 1; mutex 1 (taken at f4014, file.cc:20) under mutex 2");
+  ledger::OrderWitness late = early;
+  late.first_clock = 3;
+  late.last_clock = 3;
+  scene.book.AddWitness(edge, late);
+  EXPECT_EQ(scene.Step(Scene::kStart + 1).size(), 1u);
+  EXPECT_TRUE(scene.judge().TurnedDown().empty());
+}
+
 TEST_F(PredictionTest, SemaphoresAreLeftOut) {
   const auto s = scene.Semaphore();
   scene.book.AddEdge(a, s, {Seen(one, 0x4011, 0x4012)});
   scene.book.AddEdge(s, a, {Seen(two, 0x4013, 0x4014)});
   EXPECT_TRUE(scene.judge().Finish(Scene::kStart).empty());
+}
+
+TEST_F(PredictionTest, ASemaphoreWithOneUnitIsTakenForALockUntilAnotherThreadPostsIt) {
+  const auto s = scene.Semaphore();
+  scene.book.lock(s).kind_and_flags |= ledger::kOneUnit;
+  ledger::OrderWitness wants = Seen(one, 0x4011, 0x4012), holds = Seen(two, 0x4013, 0x4014);
+  wants.to_mode = holds.from_mode = static_cast<uint8_t>(ledger::Mode::kUnit);
+  scene.book.AddEdge(a, s, {wants});
+  scene.book.AddEdge(s, a, {holds});
+  const auto told = [&](uint32_t own, uint32_t foreign) {
+    scene.book.lock(s).own_releases = own;
+    scene.book.lock(s).foreign_releases = foreign;
+    const auto reader = scene.book.Reader();
+    ProcessJudge judge(reader.get(), &scene.kernel, &scene.resolver, 1, {});
+    return judge.Finish(Scene::kStart);
+  };
+  const auto findings = told(1, 0);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kPossible);
+  EXPECT_TRUE(told(1, 1).empty()) << "handed over";
+  EXPECT_TRUE(told(0, 0).empty()) << "never posted: an event, for all that is known";
+}
+
+// Locks of one class, nested at one place: every pair in the order of addresses but (1, 2).
+class NestingTest : public PredictionTest {
+ protected:
+  void SetUp() override {
+    PredictionTest::SetUp();
+    for (int i = 0; i < 8; ++i) {
+      locks.push_back(scene.Mutex());
+      scene.book.lock(locks.back()).lock_class = 1;
+    }
+  }
+  void ForgetEdges() {
+    auto& used = scene.book.header().tables[ledger::kEdges].used;
+    std::memset(static_cast<void*>(scene.book.ledger().Table<ledger::OrderEdge>(ledger::kEdges)), 0,
+                used * sizeof(ledger::OrderEdge));
+    used = 0;
+  }
+  void NestAllByAddress(uint32_t times = 8) {
+    for (uint32_t i = 0; i < times; ++i) {
+      for (uint32_t j = i + 1; j < times; ++j) {
+        if (i == 1 && j == 2) continue;
+        scene.book.AddEdge(locks[i], locks[j], {Seen(one, 0x4011, 0x4012)});
+      }
+    }
+  }
+  std::vector<Scene::Ref> locks;
+};
+
+TEST_F(NestingTest, TheFirstBreachOfAnOrderByAddressIsTold) {
+  for (const bool breach_first : {false, true}) {
+    const auto breach = [&] {
+      scene.book.AddEdge(locks[2], locks[1], {Seen(two, 0x4013, 0x4014)});
+    };
+    if (breach_first) breach();
+    NestAllByAddress();
+    if (!breach_first) breach();
+    const auto reader = scene.book.Reader();
+    ProcessJudge judge(reader.get(), &scene.kernel, &scene.resolver, 1, {});
+    const auto findings = judge.Finish(Scene::kStart);
+    ASSERT_EQ(findings.size(), 1u);
+    EXPECT_EQ(findings[0].kind, FindingKind::kPotentialDeadlock);
+    EXPECT_EQ(findings[0].confidence, Confidence::kPossible);
+    EXPECT_EQ(findings[0].headline,
+              "POTENTIAL DEADLOCK: 2 locks of one class taken against their order by address");
+    ForgetEdges();
+  }
+}
+
+TEST_F(NestingTest, WhatIsNoRuleOrNoBreachIsNotTold) {
+  const auto told = [&] {
+    const auto reader = scene.book.Reader();
+    ProcessJudge judge(reader.get(), &scene.kernel, &scene.resolver, 1, {});
+    const size_t count = judge.Finish(Scene::kStart).size();
+    ForgetEdges();
+    return count;
+  };
+  const auto breach = [&](ledger::OrderWitness witness, uint32_t from = 2, uint32_t to = 1) {
+    scene.book.AddEdge(locks[from], locks[to], {witness});
+  };
+  NestAllByAddress(5);  // too few pairs
+  breach(Seen(two, 0x4013, 0x4014));
+  EXPECT_EQ(told(), 0u);
+  NestAllByAddress();
+  breach(Seen(one, 0x4013, 0x4014));  // the same thread
+  EXPECT_EQ(told(), 0u);
+  NestAllByAddress();
+  ledger::OrderWitness timed = Seen(two, 0x4013, 0x4014);
+  timed.to_mode |= ledger::kTimed;
+  breach(timed);
+  EXPECT_EQ(told(), 0u);
+  NestAllByAddress();
+  const auto stranger = scene.Mutex();
+  scene.book.lock(stranger).lock_class = 1;
+  scene.book.AddEdge(stranger, locks[1], {Seen(two, 0x4013, 0x4014)});  // never seen there
+  EXPECT_EQ(told(), 0u);
+  for (uint32_t child = 1; child < 8; ++child) {  // a tree of three levels, wide
+    scene.book.AddEdge(locks[0], locks[child], {Seen(one, 0x4011, 0x4012)});
+  }
+  for (int more = 0; more < 12; ++more) {
+    const auto leaf = scene.Mutex();
+    scene.book.lock(leaf).lock_class = 1;
+    scene.book.AddEdge(locks[1], leaf, {Seen(one, 0x4011, 0x4012)});
+  }
+  breach(Seen(two, 0x4013, 0x4014), 7, 1);
+  EXPECT_EQ(told(), 0u) << "each has one parent";
 }
 
 TEST_F(PredictionTest, AnEdgeThatNeverBecomesWholeDoesNotHideTheNext) {

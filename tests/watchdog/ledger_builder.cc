@@ -40,6 +40,7 @@ uint32_t LedgerBuilder::AddThread(uint32_t tid, const std::string& name) {
   ledger::ThreadRecord& record = thread(slot);
   record.tid = tid;
   record.serial = header().next_thread_serial++;
+  ledger_.Allocate(ledger::kThreadLives);
   record.pthread_self = 0x7f0000000000 + uint64_t{tid} * 0x10000;
   uint64_t words[2] = {};
   std::memcpy(words, name.data(), std::min(name.size(), sizeof(words) - 1));

@@ -36,6 +36,12 @@ EdgeInfo Edge(uint32_t from, uint32_t to, std::vector<OrderWitness> witnesses) {
 
 ledger::PackedRef Gate(uint32_t index, uint8_t mode = kX) { return ledger::Pack(index, 1, mode); }
 
+OrderWitness At(OrderWitness witness, uint32_t first, uint32_t last) {
+  witness.first_clock = first;
+  witness.last_clock = last;
+  return witness;
+}
+
 OrderVerdict VerdictOn(const std::vector<EdgeInfo>& cycle) { return JudgeCycle(cycle).verdict; }
 
 TEST(OrderVerdictTest, TwoThreadsInOppositeOrderCouldDeadlock) {
@@ -103,6 +109,63 @@ TEST(OrderVerdictTest, ALockOfTheCycleCanBeTheGate) {
   EXPECT_EQ(VerdictOn({Edge(1, 2, {Seen(1, kX, kX, {Gate(3)})}), Edge(2, 3, {Seen(2)}),
                        Edge(3, 1, {Seen(3)})}),
             OrderVerdict::kGuarded);
+}
+
+// Thread 1 creates 2 when its clock is 3 and joins it when it is 5; 2 creates 3; 4 is a stranger.
+ThreadOrder Family() {
+  return ThreadOrder({{},
+                      {.creator = 1, .created_at = 3, .joiner = 1, .joined_at = 6},
+                      {.creator = 2, .created_at = 0},
+                      {}});
+}
+
+TEST(ThreadOrderTest, CreationAndJoinOrderAndNothingElseDoes) {
+  const ThreadOrder order = Family();
+  const struct {
+    Moment a, b;
+    bool before;
+  } cases[] = {
+      {{1, 0}, {2, 0}, true},   {{1, 3}, {2, 9}, true},    // up to the creation
+      {{1, 4}, {2, 0}, false},  {{2, 0}, {1, 4}, false},   // both run
+      {{2, 9}, {1, 6}, true},   {{2, 9}, {1, 5}, false},   // from the join on
+      {{1, 3}, {3, 0}, true},   {{2, 0}, {3, 0}, true},    // a thread's thread
+      {{2, 1}, {3, 0}, false},  {{3, 0}, {1, 6}, false},   // which nobody joined
+      {{1, 0}, {4, 0}, false},  {{4, 0}, {1, 9}, false},   // not seen being created
+      {{1, 0}, {99, 0}, false}, {{99, 0}, {1, 0}, false},  // not in the table
+      {{1, 1}, {1, 2}, true},   {{1, 2}, {1, 2}, false},
+  };
+  for (const auto& c : cases) {
+    for (int time = 0; time < 2; ++time) {  // asked again it says the same
+      EXPECT_EQ(order.Before(c.a, c.b), c.before)
+          << c.a.thread << "@" << c.a.clock << " before " << c.b.thread << "@" << c.b.clock;
+    }
+  }
+}
+
+TEST(OrderVerdictTest, WhatCreationOrJoinKeepsApartCannotMeet) {
+  const ThreadOrder order = Family();
+  const auto verdict = [&](uint32_t first, uint32_t last) {
+    return JudgeCycle(std::vector{Edge(1, 2, {At(Seen(1), first, last)}), Edge(2, 1, {Seen(2)})},
+                      order)
+        .verdict;
+  };
+  EXPECT_EQ(verdict(0, 3), OrderVerdict::kOrdered) << "before the other thread began";
+  EXPECT_EQ(verdict(6, 8), OrderVerdict::kOrdered) << "after it was joined";
+  EXPECT_EQ(verdict(4, 4), OrderVerdict::kPotential);
+  EXPECT_EQ(verdict(0, 4), OrderVerdict::kPotential) << "first before, later beside it";
+  EXPECT_EQ(verdict(5, 9), OrderVerdict::kPotential);
+  EXPECT_EQ(verdict(0, 9), OrderVerdict::kOrdered);
+  EXPECT_EQ(VerdictOn({Edge(1, 2, {At(Seen(1), 0, 3)}), Edge(2, 1, {Seen(2)})}),
+            OrderVerdict::kPotential)
+      << "if nothing is known of who created whom";
+}
+
+TEST(OrderVerdictTest, OfSeveralWitnessesOneThatCanMeetIsChosen) {
+  const auto result = JudgeCycle(
+      std::vector{Edge(1, 2, {At(Seen(1), 0, 0), At(Seen(1), 5, 9)}), Edge(2, 1, {Seen(2)})},
+      Family());
+  ASSERT_EQ(result.verdict, OrderVerdict::kPotential);
+  EXPECT_EQ(result.chosen[0].first_clock, 5u);
 }
 
 TEST(OrderVerdictTest, DroppedGatesMakeItUncertain) {

@@ -1,6 +1,7 @@
 // expect: nothing
 // What predictors cry wolf about: a cycle in one thread, behind a gate lock, of trylocks, of
 // timed locks, of readers, std::lock, hand over hand, and addresses used twice.
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -11,9 +12,20 @@
 
 using Guard = std::lock_guard<std::mutex>;
 
-template <class F>
-static void in_thread(F f) {
-  std::thread(f).join();
+// Both threads live at once, so that neither creation nor join keeps them apart.
+template <class F, class G>
+static void side_by_side(F f, G g) {
+  std::atomic<bool> first_is_done{false};
+  std::thread one([&] {
+    f();
+    first_is_done = true;
+  });
+  std::thread two([&] {
+    while (!first_is_done) std::this_thread::yield();
+    g();
+  });
+  one.join();
+  two.join();
 }
 
 static void one_thread() {
@@ -24,28 +36,25 @@ static void one_thread() {
 
 static void gate() {
   static std::mutex g, a, b;
-  in_thread([] { const Guard z(g), x(a), y(b); });
-  in_thread([] { const Guard z(g), x(b), y(a); });
+  side_by_side([] { const Guard z(g), x(a), y(b); }, [] { const Guard z(g), x(b), y(a); });
 }
 
 static void inner_trylock() {
   static std::mutex a, b;
-  in_thread([] { const Guard x(a), y(b); });
-  in_thread([] {
-    const Guard y(b);
-    if (a.try_lock()) a.unlock();
-  });
+  side_by_side([] { const Guard x(a), y(b); },
+               [] {
+                 const Guard y(b);
+                 if (a.try_lock()) a.unlock();
+               });
 }
 
 static void inner_timedlock() {
   static std::timed_mutex a, b;
-  in_thread([] {
-    const std::lock_guard<std::timed_mutex> x(a), y(b);
-  });
-  in_thread([] {
-    const std::lock_guard<std::timed_mutex> y(b);
-    if (a.try_lock_for(std::chrono::seconds(1))) a.unlock();
-  });
+  side_by_side([] { const std::lock_guard<std::timed_mutex> x(a), y(b); },
+               [] {
+                 const std::lock_guard<std::timed_mutex> y(b);
+                 if (a.try_lock_for(std::chrono::seconds(1))) a.unlock();
+               });
 }
 
 static void std_lock() {
@@ -59,8 +68,7 @@ static void std_lock() {
 static void readers() {
   static std::shared_mutex a, b;
   using Reader = std::shared_lock<std::shared_mutex>;
-  in_thread([] { const Reader x(a), y(b); });
-  in_thread([] { const Reader y(b), x(a); });
+  side_by_side([] { const Reader x(a), y(b); }, [] { const Reader y(b), x(a); });
 }
 
 static void hand_over_hand() {
@@ -73,8 +81,7 @@ static void hand_over_hand() {
     }
     chain[7].unlock();
   };
-  in_thread(walk);
-  in_thread(walk);
+  side_by_side(walk, walk);
 }
 
 static void pthread_twice() {
@@ -83,17 +90,14 @@ static void pthread_twice() {
   const auto nested = [](pthread_mutex_t* x, pthread_mutex_t* y) {
     pthread_mutex_init(&a, nullptr);
     pthread_mutex_init(&b, nullptr);
-    in_thread([=] {
-      pthread_mutex_lock(x);
-      pthread_mutex_lock(y);
-      pthread_mutex_unlock(y);
-      pthread_mutex_unlock(x);
-    });
+    pthread_mutex_lock(x);
+    pthread_mutex_lock(y);
+    pthread_mutex_unlock(y);
+    pthread_mutex_unlock(x);
     pthread_mutex_destroy(&a);
     pthread_mutex_destroy(&b);
   };
-  nested(&a, &b);
-  nested(&b, &a);
+  side_by_side([=] { nested(&a, &b); }, [=] { nested(&b, &a); });
 }
 
 int main() {
