@@ -32,6 +32,8 @@ absl::StatusOr<CommandLine> ParseRun(const std::vector<std::string>& args) {
     const size_t equals = arg.find('=');
     if (equals != std::string::npos) {
       line.settings.push_back({arg.substr(2, equals - 2), arg.substr(equals + 1)});
+    } else if (IsSwitch(arg.substr(2))) {
+      line.settings.push_back({arg.substr(2), "yes"});
     } else if (i + 1 < args.size() && args[i + 1] != "--") {
       line.settings.push_back({arg.substr(2), args[i + 1]});
       ++i;

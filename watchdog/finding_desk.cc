@@ -10,6 +10,10 @@
 namespace lockwarden {
 namespace {
 
+std::string Plural(uint64_t count, const char* noun) {
+  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
+}
+
 bool IsDeadlock(FindingKind kind) {
   return kind == FindingKind::kDeadlock || kind == FindingKind::kSelfDeadlock;
 }
@@ -20,6 +24,25 @@ FindingDesk::FindingDesk(const Options& options, IncidentWriter* incidents, Repo
                          ReportSink* notices)
     : options_(options), incidents_(incidents), reports_(reports), notices_(notices) {}
 
+void FindingDesk::Filter(Suppressions* suppressions, Baseline* baseline) {
+  suppressions_ = suppressions;
+  baseline_ = baseline;
+}
+
+// Both are asked about every finding: an entry that is never met is told at the end.
+bool FindingDesk::IsFiltered(const Finding& finding) {
+  const bool suppressed = suppressions_ != nullptr && suppressions_->Covers(finding);
+  if (!suppressed) all_.Add(finding);
+  const bool known = baseline_ != nullptr && baseline_->Knows(finding);
+  if (!suppressed && !known) return false;
+  ++(suppressed ? suppressed_ : known_);
+  if (options_.verbose) {
+    Notice(absl::StrCat("not told, ", suppressed ? "suppressed: " : "known: ", finding.headline,
+                        " (pid ", finding.pid, ", fingerprint ", finding.fingerprint, ")"));
+  }
+  return true;
+}
+
 void FindingDesk::Notice(absl::string_view text) {
   notices_->Write(absl::StrCat("lockwarden: ", text, "\n"));
 }
@@ -27,6 +50,7 @@ void FindingDesk::Notice(absl::string_view text) {
 void FindingDesk::Take(Finding* finding, const LedgerReader* reader,
                        absl::Span<const OtherProcess> others) {
   finding->fingerprint = Fingerprint(*finding);
+  if (IsFiltered(*finding)) return;
   ++findings_[KindName(finding->kind)];
   if (finding->kind == FindingKind::kMisuse) ++misuse_[finding->misuse];
   counts_for_exit_code_ |= CountsForExitCode(finding->kind);
@@ -89,6 +113,26 @@ std::string CountFindings(const std::map<std::string, uint64_t>& by_kind) {
   return absl::StrCat(total, total == 1 ? " finding (" : " findings (", kinds, ")");
 }
 
+void FindingDesk::SummarizeFilters(std::vector<std::string>* lines) const {
+  constexpr size_t kListed = 20;
+  const auto list = [&](const char* what, const std::vector<std::string>& entries) {
+    for (size_t i = 0; i < entries.size() && i < kListed; ++i) {
+      lines->push_back(absl::StrCat(what, entries[i]));
+    }
+    if (entries.size() > kListed) {
+      lines->push_back(absl::StrCat(what, entries.size() - kListed, " more"));
+    }
+  };
+  if (suppressed_ != 0) {
+    lines->push_back(absl::StrCat(Plural(suppressed_, "finding"), " suppressed"));
+  }
+  if (known_ != 0) {
+    lines->push_back(absl::StrCat(Plural(known_, "finding"), " known from the baseline"));
+  }
+  if (suppressions_ != nullptr) list("unused suppression: ", suppressions_->Unused());
+  if (baseline_ != nullptr) list("in the baseline, not seen: ", baseline_->Unseen());
+}
+
 std::vector<std::string> FindingDesk::Summary(const LedgerTotals& totals, uint64_t refused) const {
   std::vector<std::string> lines;
   if (!findings_.empty()) {
@@ -108,6 +152,10 @@ std::vector<std::string> FindingDesk::Summary(const LedgerTotals& totals, uint64
     lines.push_back(absl::StrCat(not_removed_, " older incident", not_removed_ == 1 ? "" : "s",
                                  " could not be removed"));
   }
+  if (merged_ != 0) {
+    lines.push_back(absl::StrCat(merged_, " more in the same functions as one of them"));
+  }
+  SummarizeFilters(&lines);
   if (write_errors_ != 0) {
     lines.push_back(absl::StrCat(write_errors_, write_errors_ == 1 ? " incident" : " incidents",
                                  " could not be written"));

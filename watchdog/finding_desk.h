@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "watchdog/baseline.h"
 #include "watchdog/finding.h"
 #include "watchdog/incident.h"
 #include "watchdog/ledger_totals.h"
 #include "watchdog/metrics_view.h"
 #include "watchdog/options.h"
 #include "watchdog/report_sink.h"
+#include "watchdog/suppressions.h"
 
 namespace lockwarden {
 
@@ -32,11 +34,17 @@ class FindingDesk {
   // Called with each finding that is told, once its incident is written, or could not be.
   void SetHook(std::function<void(const Finding&)> hook) { hook_ = std::move(hook); }
 
+  // What is suppressed or known is counted, not told. Either may be null; both outlive the desk.
+  void Filter(Suppressions* suppressions, Baseline* baseline);
+
   // Fills in fingerprint and incident. `reader` may be null; `others` as for IncidentWriter.
   // A finding other than a deadlock whose fingerprint was seen before in this run (in another
   // process, or before a restart) is counted, not told again.
   void Take(Finding* finding, const LedgerReader* reader,
             absl::Span<const OtherProcess> others = {});
+
+  // So many more were the same as one that a judge had told.
+  void CountMerged(uint64_t count) { merged_ += count; }
 
   // A line "lockwarden: TEXT" on standard error.
   void Notice(absl::string_view text);
@@ -47,8 +55,12 @@ class FindingDesk {
   void CopyTo(MetricsView* view) const;
   // Lines for the end of the run; empty when there is nothing to say.
   std::vector<std::string> Summary(const LedgerTotals& totals, uint64_t refused) const;
+  // All that a baseline would keep, known or new.
+  std::string NewBaseline() const { return all_.Text(); }
 
  private:
+  bool IsFiltered(const Finding& finding);
+  void SummarizeFilters(std::vector<std::string>* lines) const;
   void WriteIncident(Finding* finding, const LedgerReader* reader,
                      absl::Span<const OtherProcess> others);
 
@@ -60,8 +72,12 @@ class FindingDesk {
   std::set<std::string> seen_;  // fingerprints
   std::function<void(const Finding&)> hook_;
   uint64_t removed_ = 0, not_removed_ = 0, bytes_ = 0;  // of incidents, for the quota
-  uint64_t repeats_ = 0, write_errors_ = 0;
   std::string last_headline_;
+  Suppressions* suppressions_ = nullptr;
+  Baseline* baseline_ = nullptr;
+  BaselineText all_;
+  uint64_t repeats_ = 0, merged_ = 0, write_errors_ = 0;
+  uint64_t suppressed_ = 0, known_ = 0;
   double last_deadlock_seconds_ = 0;
   bool counts_for_exit_code_ = false;
 };

@@ -73,9 +73,9 @@ absl::Status SetReport(absl::string_view value, Options* options) {
   return absl::OkStatus();
 }
 
-absl::Status SetRules(absl::string_view value, Options* options) {
+absl::Status SetFile(absl::string_view value, std::string* file) {
   if (value.empty()) return Bad("must name a file");
-  options->rules = std::string(value);
+  *file = std::string(value);
   return absl::OkStatus();
 }
 
@@ -85,6 +85,7 @@ constexpr char kRestarts[] = "never|on-failure|always";
 constexpr char kFormats[] = "text|json";
 constexpr char kStacks[] = "full|site|off";
 constexpr char kNotifies[] = "own|program|off";
+constexpr char kYesNo[] = "yes|no";
 constexpr int kMostRestarts = 1000000;
 
 const OptionKey kKeys[] = {
@@ -151,7 +152,26 @@ const OptionKey kKeys[] = {
     {"rules", "FILE", "none",
      "lines 'order A before B' by class, lock name, variable, function or file:line: to take A\n"
      "while holding B is reported",
-     SetRules},
+     [](absl::string_view v, Options* o) { return SetFile(v, &o->rules); }},
+    {"suppressions", "FILE", "none",
+     "lines 'KIND:GLOB': findings of that kind (potential_deadlock, misuse, ..., or *) with a\n"
+     "function, source file or module of that name in a stack are not told",
+     [](absl::string_view v, Options* o) { return SetFile(v, &o->suppressions); }},
+    {"baseline", "FILE", "none",
+     "findings whose fingerprints it lists are counted, not told; only new ones fail the run",
+     [](absl::string_view v, Options* o) { return SetFile(v, &o->baseline); }},
+    {"write_baseline", "FILE", "none", "lists the findings of this run there, for baseline",
+     [](absl::string_view v, Options* o) { return SetFile(v, &o->write_baseline); }},
+    {"verbose", kYesNo, "no",
+     "also says what is not told, and why: lock-order cycles that cannot close, and what is\n"
+     "suppressed or known",
+     [](absl::string_view v, Options* o) {
+       int no = 0;
+       const absl::Status status = SetChoice(v, kYesNo, &no);
+       o->verbose = no == 0;
+       return status;
+     },
+     /*is_switch=*/true},
     {"report", "stderr|FILE", "stderr", "where reports go; a file is appended to", SetReport},
     {"format", kFormats, "text", "json: one object a line, one line a finding",
      [](absl::string_view v, Options* o) { return SetChoice(v, kFormats, &o->format); }},
@@ -206,6 +226,11 @@ std::string Absolute(const std::string& path, const std::string& directory) {
 }  // namespace
 
 absl::Span<const OptionKey> OptionKeys() { return kKeys; }
+
+bool IsSwitch(absl::string_view key) {
+  const OptionKey* const known = Find(key);
+  return known != nullptr && known->is_switch;
+}
 
 bool AsksForHelp(absl::string_view text) {
   for (absl::string_view word : absl::StrSplit(text, absl::ByAnyChar(", "))) {
@@ -271,7 +296,10 @@ absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
   }
   options.incidents = Absolute(options.incidents, directory);
   options.report = Absolute(options.report, directory);
-  options.rules = Absolute(options.rules, directory);
+  for (std::string* file : {&options.rules, &options.suppressions, &options.baseline,
+                            &options.write_baseline}) {
+    *file = Absolute(*file, directory);
+  }
   return options;
 }
 

@@ -45,6 +45,10 @@ struct Options {
   std::string report;     // absolute path; empty: standard error
   std::string rules;      // absolute path; empty: none
   NotifyWho notify = NotifyWho::kOwn;
+  std::string suppressions;    // the same, and so below
+  std::string baseline;
+  std::string write_baseline;
+  bool verbose = false;
   ReportFormat format = ReportFormat::kText;
   StackDetail stacks = StackDetail::kFull;
   int exitcode = 66;      // 0: findings do not change the exit code
@@ -63,8 +67,11 @@ struct OptionKey {
   const char* default_value;  // as shown in --help
   const char* help;           // lines are separated by newlines
   absl::Status (*apply)(absl::string_view value, Options* options);
+  bool is_switch = false;  // may stand on the command line without a value, which is "yes"
 };
 absl::Span<const OptionKey> OptionKeys();
+// Hyphens and underscores are the same. False too if there is no such key.
+bool IsSwitch(absl::string_view key);
 
 // One key and its value as given; not looked at yet.
 struct Setting {

@@ -1,14 +1,10 @@
 // The format, and the way along the rules.
 #include "watchdog/order_rules.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "watchdog/text_file.h"
 
 namespace lockwarden {
 namespace {
@@ -72,16 +68,9 @@ absl::StatusOr<OrderRules> OrderRules::Parse(absl::string_view text, absl::strin
 }
 
 absl::StatusOr<OrderRules> OrderRules::Load(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path);
-  std::ostringstream text;
-  // Of an empty file nothing can be copied, which is no error.
-  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
-  if (!file.is_open() || file.bad() || text.fail()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot read ", path, ": ", std::strerror(errno != 0 ? errno : EIO)));
-  }
-  return Parse(text.str(), path);
+  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) return text.status();
+  return Parse(*text, path);
 }
 
 const OrderRules::Rule* OrderRules::Broken(const std::set<std::string>& wanted,

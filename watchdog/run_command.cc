@@ -6,12 +6,16 @@
 #include <climits>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "watchdog/baseline.h"
 #include "watchdog/incident.h"
 #include "watchdog/order_rules.h"
 #include "watchdog/preflight.h"
 #include "watchdog/preload_env.h"
+#include "watchdog/suppressions.h"
+#include "watchdog/text_file.h"
 
 namespace lockwarden {
 namespace {
@@ -47,6 +51,20 @@ ExitStatus RunCommand(const RunRequest& request) {
     if (!loaded.ok()) return Fail(&notices, absl::StrCat("rules: ", loaded.status().message()));
     rules = *std::move(loaded);
   }
+  std::optional<Suppressions> suppressions;
+  if (!options.suppressions.empty()) {
+    auto loaded = Suppressions::Load(options.suppressions);
+    if (!loaded.ok()) {
+      return Fail(&notices, absl::StrCat("suppressions: ", loaded.status().message()));
+    }
+    suppressions = *std::move(loaded);
+  }
+  std::optional<Baseline> baseline;
+  if (!options.baseline.empty()) {
+    auto loaded = Baseline::Load(options.baseline);
+    if (!loaded.ok()) return Fail(&notices, absl::StrCat("baseline: ", loaded.status().message()));
+    baseline = *std::move(loaded);
+  }
   std::unique_ptr<ReportSink> file;
   if (!options.report.empty()) {
     auto opened = ReportSink::File(options.report);
@@ -58,6 +76,13 @@ ExitStatus RunCommand(const RunRequest& request) {
 
   FindingDesk desk(options, writable.ok() ? &writer : nullptr,
                    file == nullptr ? &notices : file.get(), &notices);
+  desk.Filter(suppressions.has_value() ? &*suppressions : nullptr,
+              baseline.has_value() ? &*baseline : nullptr);
+  if (!options.write_baseline.empty()) {
+    // What cannot be written is said before PROGRAM has run for an hour.
+    const absl::Status status = CheckReplaceable(options.write_baseline);
+    if (!status.ok()) return Fail(&notices, absl::StrCat("write_baseline: ", status.message()));
+  }
   const std::string path = FindProgram(request.argv[0], getenv("PATH"));
   const PreflightResult preflight = path.empty() ? PreflightResult{} : Preflight(path);
 
@@ -94,7 +119,12 @@ ExitStatus RunCommand(const RunRequest& request) {
     desk.Notice(absl::StrCat(request.argv[0], " ", preflight.reason,
                              ": its locks cannot be recorded; it is supervised without"));
   }
-  return supervisor.Run();
+  const ExitStatus status = supervisor.Run();
+  if (!options.write_baseline.empty()) {
+    const absl::Status written = ReplaceTextFile(options.write_baseline, desk.NewBaseline());
+    if (!written.ok()) desk.Notice(absl::StrCat("write_baseline: ", written.message()));
+  }
+  return status;
 }
 
 }  // namespace lockwarden

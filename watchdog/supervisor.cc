@@ -176,6 +176,10 @@ void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
   }
   past_.Add(process->second->snapshot());
   past_heartbeats_.AddEnded(process->second->snapshot(), process->second->judge().stalls());
+  setup_.desk->CountMerged(process->second->judge().state().merged);
+  if (options_.verbose) {
+    for (const std::string& line : process->second->TurnedDown()) setup_.desk->Notice(line);
+  }
   processes_.erase(process);
 }
 

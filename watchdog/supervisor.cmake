@@ -1,5 +1,6 @@
 # `lockwarden run`: options, supervision and the command itself.
 target_sources(lockwarden_watchdog PRIVATE
+  baseline.cc
   child.cc
   command_line.cc
   exit_status.cc
@@ -22,6 +23,8 @@ target_sources(lockwarden_watchdog PRIVATE
   supervisor_actions.cc
   supervisor_metrics.cc
   supervisor_service.cc
+  suppressions.cc
+  text_file.cc
   watched_process.cc)
 
 add_executable(lockwarden main.cc)

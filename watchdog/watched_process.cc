@@ -59,6 +59,11 @@ JudgedProcess WatchedProcess::Lend() const {
   return judge_->Lend();
 }
 
+std::vector<std::string> WatchedProcess::TurnedDown() const {
+  resolver_->NewLook(!HasEnded());
+  return judge_->TurnedDown();
+}
+
 bool WatchedProcess::HasEnded() const {
   if (!pidfd_.valid()) return true;
   pollfd ended{pidfd_.get(), POLLIN, 0};

@@ -26,6 +26,9 @@ class WatchedProcess {
   std::vector<Finding> Step(uint64_t now_ns);
   std::vector<Finding> Finish(uint64_t now_ns);
 
+  // See ProcessJudge; with the symboliser good for it.
+  std::vector<std::string> TurnedDown() const;
+
   // Asks the kernel: whether the process has ended (as a zombie too).
   bool HasEnded() const;
   // False: it could not be sent (the process has ended, or belongs to somebody else).

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "run_process.h"
+#include "watchdog/report.h"
 
 namespace lockwarden {
 namespace {
@@ -114,6 +115,120 @@ TEST_F(FindingDeskTest, EveryDropIsALine) {
             (std::vector<std::string>{"dropped records: edges 6", "dropped records: held_list 4",
                                       "recording was given up in 2 processes",
                                       "refused registrations: 4"}));
+}
+
+TEST(GlobTest, AgreesWithATable) {
+  const struct {
+    const char *pattern, *text;
+    bool matches;
+  } cases[] = {{"f", "f", true},
+               {"f", "ff", false},
+               {"", "", true},
+               {"*", "", true},
+               {"f*", "f", true},
+               {"f*", "foo", true},
+               {"*o", "foo", true},
+               {"*o*o*", "foo", true},
+               {"*o*o*o*", "foo", false},
+               {"f?o", "foo", true},
+               {"f?o", "fo", false},
+               {"a*b*c", "axxbyybzc", true},
+               {"a*b*c", "acb", false},
+               {"A::~A", "A::~A", true},
+               {"x[*]", "x[1]", true},
+               {"*ab", "aaab", true},
+               {"operator()", "operator()", true}};
+  for (const auto& c : cases) {
+    EXPECT_EQ(MatchesGlob(c.pattern, c.text), c.matches) << c.pattern << " on " << c.text;
+  }
+}
+
+TEST(SuppressionsTest, KindAndPlaceMustBothFit) {
+  Finding finding = Make(FindingKind::kPotentialDeadlock, "Cache::Refresh");
+  finding.threads[0].stack[0].module = "/usr/lib/libcache.so.3";
+  finding.threads[0].stack[0].file = "src/cache.cc";
+  finding.threads.emplace_back(finding.threads[0]);
+  finding.threads[1].stack[0].function = "Bystander";
+  finding.threads[1].role = FindingThread::Role::kOther;
+  const auto covers = [](const std::string& text, const Finding& of) {
+    return Suppressions::Parse(text, "file")->Covers(of);
+  };
+  for (const char* line :
+       {"potential_deadlock:Cache::Refresh", "  potential_deadlock : Cache::*  # ours",
+        "*:libcache.so*", "potential_deadlock:/usr/lib/*", "potential_deadlock:cache.cc",
+        "misuse:nothing\n\n*:src/cache.cc"}) {
+    EXPECT_TRUE(covers(line, finding)) << line;
+  }
+  for (const char* line : {"misuse:Cache::Refresh", "potential_deadlock:Refresh",
+                           "potential_deadlock:Bystander", "# *:*", ""}) {
+    EXPECT_FALSE(covers(line, finding)) << line;
+  }
+  EXPECT_FALSE(covers("*:*", Make(FindingKind::kDeadlock, "f"))) << "it hangs";
+  EXPECT_FALSE(covers("*:*", Make(FindingKind::kSelfDeadlock, "f")));
+}
+
+TEST(SuppressionsTest, WhatIsNeverUsedIsListedByItsLine) {
+  auto suppressions = Suppressions::Parse("misuse:f\n# no\nmisuse:g\n", "file");
+  EXPECT_TRUE(suppressions->Covers(Make(FindingKind::kMisuse, "f")));
+  EXPECT_EQ(suppressions->Unused(), (std::vector<std::string>{"file:3: misuse:g"}));
+}
+
+TEST(BaselineTest, WhatOneRunWritesTheNextKnows) {
+  BaselineText text;
+  Finding finding = Make(FindingKind::kPotentialDeadlock, "f"),
+          hang = Make(FindingKind::kDeadlock, "h");
+  finding.fingerprint = "0123456789abcdef";
+  hang.fingerprint = "fedcba9876543210";
+  text.Add(finding);
+  text.Add(finding);
+  text.Add(hang);
+  auto baseline = Baseline::Parse(text.Text(), "file");
+  ASSERT_TRUE(baseline.ok()) << baseline.status();
+  EXPECT_EQ(baseline->Unseen(),
+            (std::vector<std::string>{"file:2: 0123456789abcdef potential_deadlock in f"}));
+  EXPECT_TRUE(baseline->Knows(finding));
+  EXPECT_FALSE(baseline->Knows(hang));
+  EXPECT_TRUE(baseline->Unseen().empty());
+  finding.fingerprint[0] = '1';
+  EXPECT_FALSE(baseline->Knows(finding));
+}
+
+TEST(BaselineTest, ALineThatIsNoneIsAnErrorWithItsNumber) {
+  for (const char* line : {"xyz", "0123456789abcde f", "0123456789ABCDEF", "0123456789abcdef0"}) {
+    const auto baseline = Baseline::Parse(std::string("# head\n") + line + "\n", "file");
+    ASSERT_FALSE(baseline.ok()) << line;
+    EXPECT_EQ(baseline.status().message().substr(0, 8), "file:2: ") << baseline.status();
+  }
+  EXPECT_TRUE(Baseline::Parse("", "file").ok());
+}
+
+TEST_F(FindingDeskTest, WhatIsSuppressedOrKnownIsCountedNotToldAndFailsNoRun) {
+  options_.verbose = true;
+  FindingDesk& desk = Desk(nullptr);
+  auto suppressions = *Suppressions::Parse("misuse:f\nmisuse:nothing", "supp");
+  Finding known = Make(FindingKind::kPotentialDeadlock, "g");
+  auto baseline = *Baseline::Parse(Fingerprint(known) + " old\n0000000000000000 gone", "base");
+  desk.Filter(&suppressions, &baseline);
+  Finding suppressed = Make(FindingKind::kMisuse, "f");
+  desk.Take(&suppressed, nullptr);
+  desk.Take(&known, nullptr);
+  EXPECT_FALSE(desk.any_counts_for_exit_code());
+  EXPECT_EQ(ReadFile(directory_.File("reports")), "");
+  const auto notices = Lines(ReadFile(directory_.File("notices")));
+  ASSERT_EQ(notices.size(), 2u);
+  EXPECT_EQ(notices[0].rfind("lockwarden: not told, suppressed: HEADLINE (pid 0, fingerprint ", 0),
+            0u);
+  desk.CountMerged(3);
+  EXPECT_EQ(desk.Summary({}, 0),
+            (std::vector<std::string>{"3 more in the same functions as one of them",
+                                      "1 finding suppressed", "1 finding known from the baseline",
+                                      "unused suppression: supp:2: misuse:nothing",
+                                      "in the baseline, not seen: base:2: 0000000000000000 gone"}));
+  EXPECT_NE(desk.NewBaseline().find(Fingerprint(known)), std::string::npos);
+  EXPECT_EQ(desk.NewBaseline().find(Fingerprint(suppressed)), std::string::npos);
+  Finding fresh = Make(FindingKind::kPotentialDeadlock, "h");
+  desk.Take(&fresh, nullptr);
+  EXPECT_TRUE(desk.any_counts_for_exit_code());
 }
 
 }  // namespace

@@ -143,6 +143,27 @@ TEST(OptionsTest, VariableSurvivesEveryRandomText) {
   }
 }
 
+TEST(OptionsTest, ASwitchNeedsNoValueAndTakesNoWord) {
+  EXPECT_FALSE(FromCommandLine({})->verbose);
+  EXPECT_TRUE(FromCommandLine({"--verbose"})->verbose);
+  EXPECT_TRUE(FromCommandLine({"--verbose=yes", "--exitcode=1"})->verbose);
+  EXPECT_FALSE(FromCommandLine({"--verbose=no"})->verbose);
+  EXPECT_FALSE(FromCommandLine({"--verbose=maybe"}).ok());
+  const auto line = ParseCommandLine({"run", "--verbose", "program", "argument"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->program, (std::vector<std::string>{"program", "argument"}));
+}
+
+TEST(OptionsTest, FilesBecomeAbsolute) {
+  const auto options =
+      FromCommandLine({"--suppressions=s", "--baseline=/b", "--write-baseline", "w"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->suppressions, "/here/s");
+  EXPECT_EQ(options->baseline, "/b");
+  EXPECT_EQ(options->write_baseline, "/here/w");
+  EXPECT_FALSE(FromCommandLine({"--baseline="}).ok());
+}
+
 TEST(OptionsTest, HelpNamesEveryKeyAndItsDefault) {
   const std::string help = HelpText();
   for (const OptionKey& key : OptionKeys()) {
@@ -171,6 +192,7 @@ TEST(OptionsTest, DefaultsInTheTableAreTheDefaultsInTheCode) {
     EXPECT_EQ(given->format, untouched->format);
     EXPECT_EQ(given->stacks, untouched->stacks);
     EXPECT_EQ(given->exitcode, untouched->exitcode);
+    EXPECT_EQ(given->verbose, untouched->verbose);
   }
 }
 
