@@ -17,6 +17,7 @@ target_sources(lockwarden_watchdog PRIVATE
   ledger_reader.cc
   ledger_tables.cc
   lock_order_graph.cc
+  lock_requirement.cc
   lock_words.cc
   memory_map.cc
   misuse_finding.cc
@@ -39,4 +40,5 @@ target_sources(lockwarden_watchdog PRIVATE
   violation_finding.cc
   wait_flavor.cc
   wait_for_graph.cc
+  wait_index.cc
   wait_model.cc)
