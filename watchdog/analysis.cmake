@@ -37,6 +37,7 @@ target_sources(lockwarden_watchdog PRIVATE
   stall_watch.cc
   thread_order.cc
   thread_roster.cc
+  topological_order.cc
   violation_finding.cc
   wait_flavor.cc
   wait_for_graph.cc

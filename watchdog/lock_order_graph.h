@@ -3,10 +3,12 @@
 //
 // Incremental: edges are added one by one, and each is searched for the cycles that it
 // closes, so every cycle is met once, with its last edge. Only edges inside one strongly
-// connected component (R. Tarjan, 1972) can close any, which is what makes a large graph
-// without cycles cheap. Work a call is bounded by a budget: what is left over stays
-// queued. Work an edge is bounded too: what that cuts off is counted in `cut`.
+// connected component can close any, and topological_order.h knows those, which is what makes
+// a large graph without cycles cheap. Work a call is bounded by a budget: what is left over
+// stays queued. Work an edge is bounded too: what that cuts off is counted in `cut`.
 // Nothing is ever removed: the edge that closes a cycle stays.
+//
+// Memory: kNodeBytes a life of a lock and kEdgeBytes an edge, at most twice that.
 //
 // Thread safety: none. Must never: report one cycle twice, or none because it is long
 // (the shortest through each edge is always found).
@@ -19,6 +21,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "watchdog/snapshot.h"
+#include "watchdog/topological_order.h"
 
 namespace lockwarden {
 
@@ -42,33 +45,29 @@ class LockOrderGraph {
 
   bool idle() const { return queue_.empty(); }
   uint64_t cut() const { return cut_; }  // searches that gave up on further cycles
-  size_t edges() const { return edge_count_; }
+  size_t edges() const { return order_.edges(); }
 
-  // Every edge lies in its adjacency list, both ways; the queue holds none of them.
-  bool CheckInvariants() const;
+  bool CheckInvariants();
+
+  // Of the index and the scratch, beside the graph itself.
+  static constexpr uint64_t kNodeBytes = TopologicalOrder::kNodeBytes + 2 * sizeof(LockKey) + 16;
+  static constexpr uint64_t kEdgeBytes = TopologicalOrder::kEdgeBytes;
 
  private:
-  struct Edge {
-    uint32_t node = 0;  // the other end
-    uint32_t id = 0;
-  };
   struct Pending {
     uint32_t from = 0, to = 0, id = 0;
   };
 
   uint32_t NodeOf(LockKey key);
-  void Insert(const Pending& edge);
-  void FindComponents();
   uint64_t SearchFrom(const Pending& edge, const OnCycle& on_cycle);
 
   const OrderLimits limits_;
   absl::flat_hash_map<LockKey, uint32_t> index_;
-  std::vector<std::vector<Edge>> out_, in_;  // by node: edges searched already
-  std::vector<uint32_t> component_;          // by node; of the graph and the queue together
-  std::vector<uint32_t> distance_;           // scratch of SearchFrom; kFar but while it runs
+  TopologicalOrder order_;  // edges searched already
+  // Scratch of SearchFrom, by node: kFar and false but while it runs.
+  std::vector<uint32_t> distance_;
+  std::vector<bool> on_path_;
   std::deque<Pending> queue_;
-  bool components_current_ = false;
-  size_t edge_count_ = 0;
   uint64_t cut_ = 0;
 };
 

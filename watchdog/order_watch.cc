@@ -7,11 +7,9 @@ namespace lockwarden {
 namespace {
 
 constexpr uint32_t kBatch = 4096;               // edges
-constexpr uint64_t kEdgesALook = 65'536;
+constexpr uint64_t kEdgesALook = 32'768;
 constexpr uint64_t kStepsALook = 2'000'000;     // a few tens of milliseconds
 constexpr uint64_t kStepsLast = 200'000'000;
-constexpr size_t kLargeGraph = 50'000;          // edges; from here on it is searched ...
-constexpr uint64_t kLargePause = 1'000'000'000;  // ... once in this many nanoseconds
 constexpr uint32_t kPatience = 100;             // looks at an edge that never becomes whole
 constexpr size_t kRejectedKept = 1024;
 constexpr uint64_t kHeldBack = 2'000'000'000;   // nanoseconds
@@ -34,10 +32,7 @@ void OrderWatch::Look(const Snapshot& snapshot, uint64_t now_ns, bool last) {
   now_ns_ = now_ns;
   thread_order_.reset();
   ReadEdges(snapshot, last);
-  const bool pause = !last && graph_.edges() > kLargeGraph && last_search_ns_ != 0 &&
-                     now_ns - last_search_ns_ < kLargePause;
-  if (!graph_.idle() && !pause) {
-    last_search_ns_ = now_ns;
+  if (!graph_.idle()) {
     graph_.Search(last ? kStepsLast : kStepsALook, [&](const std::vector<uint32_t>& ids) {
       OrderVerdict why;
       if (JudgeIds(ids, &why)) return;

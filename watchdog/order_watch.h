@@ -89,7 +89,7 @@ class OrderWatch {
   uint32_t next_edge_ = 0;
   uint32_t stalled_looks_ = 0;
   uint64_t skipped_ = 0;
-  uint64_t last_search_ns_ = 0, now_ns_ = 0;
+  uint64_t now_ns_ = 0;
   uint64_t witnesses_seen_ = 0;
   std::optional<ThreadOrder> thread_order_;  // of this look, once it was asked for
   std::set<Places> told_;
