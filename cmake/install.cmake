@@ -13,14 +13,12 @@ install(TARGETS lockwarden_static EXPORT lockwarden
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY runtime/include/lockwarden DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS lockwarden_exporter EXPORT lockwarden_exporter
+install(TARGETS lockwarden_exporter lockwarden_watchdog lockwarden_ledger
+        EXPORT lockwarden_exporter
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-                             ${CMAKE_INSTALL_INCLUDEDIR}/lockwarden/private)
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES exporter/include/lockwarden/exporter.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lockwarden)
-install(FILES watchdog/metrics_server.h watchdog/metrics_view.h
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lockwarden/private/watchdog)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/lockwarden)
 foreach(name lockwarden lockwarden_exporter)

@@ -14,6 +14,11 @@ constexpr const char* kMisuseKinds[] = {"unlock_not_owner", "destroy_held",  "re
 
 constexpr const char* kRestartReasons[] = {"deadlock", "stall", "crash", "exit"};
 
+constexpr const char* kStallCauses[] = {"lock",      "system_call",     "running", "starved",
+                                        "throttled", "uninterruptible", "ended",   "unknown"};
+constexpr const char* kHookResults[] = {"ok", "failed", "timeout", "dropped"};
+constexpr const char* kClockJumps[] = {"late", "suspend", "stopped"};
+
 // KnownTables() is the first eleven of them.
 constexpr const char* kDrops[] = {"threads",    "locks",
                                   "classes",    "edges",
@@ -32,6 +37,9 @@ LabelValues KnownFindingKinds() { return kFindingKinds; }
 LabelValues KnownDeadlockKinds() { return LabelValues(kFindingKinds).first(2); }
 LabelValues KnownMisuseKinds() { return kMisuseKinds; }
 LabelValues KnownRestartReasons() { return kRestartReasons; }
+LabelValues KnownStallCauses() { return kStallCauses; }
+LabelValues KnownHookResults() { return kHookResults; }
+LabelValues KnownClockJumps() { return kClockJumps; }
 LabelValues KnownTables() { return LabelValues(kDrops).first(11); }
 LabelValues KnownDrops() { return kDrops; }
 

@@ -15,7 +15,10 @@ LabelValues KnownFindingKinds();   // as KindName() in watchdog/finding.h
 LabelValues KnownDeadlockKinds();  // of these, those that are happening, not predicted
 LabelValues KnownMisuseKinds();    // as Finding::misuse
 LabelValues KnownRestartReasons();
-LabelValues KnownTables();  // as ledger::TableName, without index tables
-LabelValues KnownDrops();   // tables, and what was lost elsewhere than in a table
+LabelValues KnownStallCauses();  // as StallKindName() of kToldStallKinds
+LabelValues KnownHookResults();  // as IncidentHook::results()
+LabelValues KnownClockJumps();   // as ClockTrust::jumps(), and "stopped" of HeartbeatTotals
+LabelValues KnownTables();       // as ledger::TableName, without index tables
+LabelValues KnownDrops();        // tables, and what was lost elsewhere than in a table
 
 }  // namespace lockwarden

@@ -2,7 +2,7 @@
 // start and the check of docs/metrics.md all come from it. A new metric is a new row
 // here and a new line there.
 //
-// Pure: rows read a MetricsView, which is a value. Thread-safe: nothing is written.
+// Pure: rows read views, which are values. Thread-safe: nothing is written.
 #pragma once
 
 #include <map>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "exporter/live_view.h"
 #include "prometheus/metric_family.h"
 #include "watchdog/metrics_view.h"
 
@@ -18,18 +19,24 @@ namespace lockwarden {
 // By label value; by "" for a metric without a label.
 using MetricSamples = std::map<std::string, double>;
 
+// What a page is made of.
+struct PageSource {
+  const MetricsView& watch;  // the supervisor's numbers
+  const LiveView& live;      // the side thread's
+};
+
 struct MetricRow {
   const char* name;  // whole, with the prefix
   prometheus::MetricType type;
   const char* help;   // one line, no backslash: prometheus-cpp 1.0 does not escape it
   const char* label;  // its name; "": none
-  MetricSamples (*read)(const MetricsView& view);
+  MetricSamples (*read)(const PageSource& source);
 };
 
 // Ordered for people: deadlocks first. One row a family.
 absl::Span<const MetricRow> MetricTable();
 
-// Every family of the table, filled from `view`, in the table's order.
-std::vector<prometheus::MetricFamily> Families(const MetricsView& view);
+// Every family of the table, filled from `source`, in the table's order.
+std::vector<prometheus::MetricFamily> Families(const PageSource& source);
 
 }  // namespace lockwarden

@@ -5,6 +5,8 @@
 #include "absl/strings/str_replace.h"
 #include "watchdog/exit_status.h"
 #include "watchdog/incident_quota.h"
+#include "watchdog/frames.h"
+#include "watchdog/printable.h"
 #include "watchdog/report.h"
 
 namespace lockwarden {
@@ -13,6 +15,8 @@ namespace {
 std::string Plural(uint64_t count, const char* noun) {
   return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
 }
+
+constexpr size_t kMostReportBytes = 1u << 18;
 
 bool IsDeadlock(FindingKind kind) {
   return kind == FindingKind::kDeadlock || kind == FindingKind::kSelfDeadlock;
@@ -68,6 +72,29 @@ void FindingDesk::Take(Finding* finding, const LedgerReader* reader,
                       : FormatText(*finding, {.color = reports_->terminal(),
                                                .incidents = options_.incidents_shown}));
   if (hook_) hook_(*finding);
+  Show(*finding);
+}
+
+// Kept in memory: a disk that hangs must not take the page with it.
+void FindingDesk::Show(const Finding& finding) {
+  auto shown = std::make_shared<ShownFinding>();
+  shown->number = ++told_;
+  shown->kind = KindName(finding.kind);
+  shown->confidence = ConfidenceName(finding.confidence);
+  shown->headline = Printable(finding.headline);
+  shown->program = Printable(Basename(finding.program));
+  shown->pid = finding.pid;
+  shown->time_seconds = static_cast<double>(finding.time_ns) / 1e9;
+  shown->incident = finding.incident;
+  shown->text = FormatText(finding, TextStyle()).substr(0, kMostReportBytes);
+  shown->json = FormatJson(finding);
+  if (shown->json.size() > kMostReportBytes) shown->json.clear();
+  for (const FindingThread& thread : finding.threads) {
+    if (!IsDeadlock(finding.kind) || thread.role == FindingThread::Role::kOther) continue;
+    shown->threads.push_back({thread.pid == 0 ? finding.pid : thread.pid, thread.tid});
+  }
+  if (shown_.size() == kMostShownFindings) shown_.pop_front();
+  shown_.push_back(std::move(shown));
 }
 
 void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader,
@@ -95,6 +122,7 @@ void FindingDesk::CopyTo(MetricsView* view) const {
   view->incident_write_errors = write_errors_;
   view->incident_bytes = bytes_;
   view->incidents_removed = removed_;
+  view->shown_findings.assign(shown_.begin(), shown_.end());
   view->deadlock_last_timestamp_seconds = last_deadlock_seconds_;
   for (FindingKind kind : {FindingKind::kDeadlock, FindingKind::kSelfDeadlock}) {
     const auto found = findings_.find(KindName(kind));

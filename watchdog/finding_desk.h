@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -61,6 +62,7 @@ class FindingDesk {
  private:
   bool IsFiltered(const Finding& finding);
   void SummarizeFilters(std::vector<std::string>* lines) const;
+  void Show(const Finding& finding);
   void WriteIncident(Finding* finding, const LedgerReader* reader,
                      absl::Span<const OtherProcess> others);
 
@@ -72,6 +74,8 @@ class FindingDesk {
   std::set<std::string> seen_;  // fingerprints
   std::function<void(const Finding&)> hook_;
   uint64_t removed_ = 0, not_removed_ = 0, bytes_ = 0;  // of incidents, for the quota
+  std::deque<std::shared_ptr<const ShownFinding>> shown_;
+  uint64_t told_ = 0;
   std::string last_headline_;
   Suppressions* suppressions_ = nullptr;
   Baseline* baseline_ = nullptr;

@@ -10,6 +10,7 @@
 #include "watchdog/command_line.h"
 #include "watchdog/metrics_server.h"
 #include "watchdog/run_command.h"
+#include "watchdog/shipped_text.h"
 
 namespace lockwarden {
 namespace {
@@ -21,8 +22,8 @@ ExitStatus UsageError(absl::string_view why) {
 }
 
 ExitStatus Print(const std::string& text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                       std::fflush(stdout) == 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   return {written ? 0 : 1, 0};
 }
 
@@ -31,6 +32,39 @@ std::string CurrentDirectory() {
   std::string result = path == nullptr ? "." : path;
   free(path);
   return result;
+}
+
+// The same run, without --print, as a service manager would start it.
+RunNames NamesOf(const Options& options, const CommandLine& line) {
+  RunNames names;
+  const std::string program = line.program.empty() ? "./server" : line.program[0];
+  names.program = program.substr(program.rfind('/') + 1);
+  names.metrics = options.metrics;
+  char own[4096];
+  const ssize_t size = readlink("/proc/self/exe", own, sizeof own);
+  std::vector<std::string> words = {
+      size > 0 ? std::string(own, static_cast<size_t>(size)) : "lockwarden", "run"};
+  for (const Setting& setting : line.settings) {
+    if (setting.key != "print") words.push_back("--" + setting.key + "=" + setting.value);
+  }
+  words.push_back("--");
+  words.push_back(program);
+  for (size_t i = 1; i < line.program.size(); ++i) words.push_back(line.program[i]);
+  for (const std::string& word : words) {
+    if (!names.command.empty()) names.command += ' ';
+    if (word.find_first_of(" \t\"'\\$%;") == std::string::npos) {
+      names.command += word;
+      continue;
+    }
+    names.command += '"';
+    for (const char c : word) {
+      if (c == '"' || c == '\\') names.command += '\\';
+      if (c == '$' || c == '%') names.command += c;  // systemd would expand it
+      names.command += c;
+    }
+    names.command += '"';
+  }
+  return names;
 }
 
 ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inherited) {
@@ -55,6 +89,9 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
   if (!environment.ok()) return UsageError(environment.status().message());
   const auto options = ResolveOptions(*environment, line->settings, CurrentDirectory());
   if (!options.ok()) return UsageError(options.status().message());
+  if (!options->print.empty()) {
+    return Print(ShippedText(options->print, NamesOf(*options, *line)));
+  }
   if (line->program.empty()) {
     return UsageError("no program to run; usage: lockwarden run [options] -- PROGRAM [ARG...]");
   }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "watchdog/ledger_board.h"
 #include "watchdog/metrics_view.h"
 
 namespace lockwarden {
@@ -16,6 +17,11 @@ namespace lockwarden {
 class MetricsServer {
  public:
   virtual ~MetricsServer() = default;
+  // Before Start: who asks must know "user:password". Health endpoints answer everybody.
+  virtual void Protect(const std::string& credentials) = 0;
+  // Keeps a file of metrics up to date, and writes it a last time when destroyed. Errors:
+  // kInvalidArgument when it cannot be written.
+  virtual absl::Status KeepTextfile(const std::string& path) = 0;
   // Binds and serves until destroyed. `address` is "ADDR:PORT". Errors: kUnavailable
   // when the port is taken (the caller goes on and calls again later),
   // kInvalidArgument when the address makes no sense. Blocks for no longer than a bind.
@@ -25,7 +31,9 @@ class MetricsServer {
   virtual int port() const = 0;
 };
 
-// Thread-safe against Publish. `board` outlives the server.
-std::unique_ptr<MetricsServer> MakeMetricsServer(const MetricsBoard* board);
+// Thread-safe against Publish. `board`, and `ledgers` if there are any to look at, outlive the
+// server.
+std::unique_ptr<MetricsServer> MakeMetricsServer(const MetricsBoard* board,
+                                                 LedgerBoard* ledgers = nullptr);
 
 }  // namespace lockwarden

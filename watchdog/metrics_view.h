@@ -25,6 +25,24 @@ struct HeartbeatMetrics {
   uint64_t missed = 0, late = 0;      // told as a stall; came after the deadline
 };
 
+// A finding as it was told, for the status page.
+struct ShownFinding {
+  struct Thread {
+    uint32_t pid = 0, tid = 0;
+  };
+  uint64_t number = 0;       // 1, 2, ... in this run
+  std::string kind;          // "deadlock"
+  std::string confidence;    // "proven"
+  std::string headline;
+  std::string program;       // base name
+  uint32_t pid = 0;
+  double time_seconds = 0;   // Unix time
+  std::string incident;      // id of its directory; empty: none was written
+  std::string text, json;    // the reports
+  std::vector<Thread> threads;  // of a deadlock: those in it
+};
+inline constexpr size_t kMostShownFindings = 50;
+
 struct MetricsView {
   // Sums over the program and every process it started that carries a ledger;
   // counters go on counting over restarts and exits.
@@ -48,6 +66,7 @@ struct MetricsView {
   int64_t restart_budget_remaining = -1;       // -1: no limit
   std::map<std::string, HeartbeatMetrics> heartbeats;   // by name
   std::map<std::string, uint64_t> stalled_threads;      // now, by cause
+  bool stalled = false;  // so many heartbeats stay away, for so long, that on_stall is due
   std::map<std::string, uint64_t> clock_jumps;          // by cause: "late", "suspend", "stopped"
   std::map<std::string, uint64_t> incidents;   // by kind
   uint64_t incident_write_errors = 0;
@@ -65,6 +84,9 @@ struct MetricsView {
   bool program_running = false;
   uint64_t refused_registrations = 0;  // ledgers that could not be taken over
   std::string program;                 // base name only: no path in labels
+  uint64_t metrics_bind_failures = 0;  // times that the port could not be had
+  // Newest last, at most kMostShownFindings.
+  std::vector<std::shared_ptr<const ShownFinding>> shown_findings;
 };
 
 class MetricsBoard {

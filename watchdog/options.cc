@@ -60,6 +60,27 @@ absl::Status SetMetrics(absl::string_view value, Options* options) {
   return absl::OkStatus();
 }
 
+absl::Status SetMetricsPassword(absl::string_view value, Options* options) {
+  if (value.empty()) return Bad("must name a file with one line, user:password");
+  options->metrics_password = std::string(value);
+  return absl::OkStatus();
+}
+
+absl::Status SetTextfile(absl::string_view value, Options* options) {
+  if (value.size() < 6 || value.substr(value.size() - 5) != ".prom") {
+    return Bad("must name a file that ends in .prom");
+  }
+  options->textfile = std::string(value);
+  return absl::OkStatus();
+}
+
+constexpr char kPrints[] = "rules|dashboard|unit|probes";
+absl::Status SetPrint(absl::string_view value, Options* options) {
+  if (Choice(value, kPrints) < 0) return Bad("must be one of rules, dashboard, unit, probes");
+  options->print = std::string(value);
+  return absl::OkStatus();
+}
+
 absl::Status SetIncidents(absl::string_view value, Options* options) {
   if (value.empty()) return Bad("must name a directory");
   options->incidents = options->incidents_shown = std::string(value);
@@ -131,8 +152,18 @@ const OptionKey kKeys[] = {
      }},
     {"restart_window", "DURATION", "1m", "see restart_max; 0: no limit",
      [](absl::string_view v, Options* o) { return SetDuration(v, &o->restart_window); }},
-    {"metrics", "ADDR:PORT", "off", "serve Prometheus metrics at http://ADDR:PORT/metrics",
-     SetMetrics},
+    {"metrics", "ADDR:PORT", "off",
+     "serve Prometheus metrics at http://ADDR:PORT/metrics, and a status page at /", SetMetrics},
+    {"metrics_password", "FILE", "none",
+     "who asks for metrics or the page must know what FILE says: one line, user:password",
+     SetMetricsPassword},
+    {"textfile", "FILE.prom", "none",
+     "keep the metrics in FILE too, for node_exporter: it outlives PROGRAM and Lockwarden",
+     SetTextfile},
+    {"print", kPrints, "none",
+     "run nothing; print alert rules for Prometheus, a dashboard for Grafana, a unit for systemd,\n"
+     "or probes for Kubernetes that fit the other options and PROGRAM",
+     SetPrint},
     {"incidents", "DIR", "./lockwarden-incidents",
      "where each finding leaves a directory with its report and the black box", SetIncidents},
     {"incidents_max", "N", "100",
@@ -297,7 +328,8 @@ absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
   options.incidents = Absolute(options.incidents, directory);
   options.report = Absolute(options.report, directory);
   for (std::string* file : {&options.rules, &options.suppressions, &options.baseline,
-                            &options.write_baseline}) {
+                            &options.write_baseline, &options.textfile,
+                            &options.metrics_password}) {
     *file = Absolute(*file, directory);
   }
   return options;

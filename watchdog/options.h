@@ -36,6 +36,10 @@ struct Options {
   int restart_max = 5;                                     // restarts within restart_window
   absl::Duration restart_window = absl::Minutes(1);        // zero: no limit
   std::string metrics;    // "ADDR:PORT"; empty: off
+  std::string metrics_password;     // absolute path of a file; empty: none is asked for
+  std::string metrics_credentials;  // what it says, "user:password": filled in by `run`
+  std::string textfile;   // absolute path; empty: none
+  std::string print;      // "rules", "dashboard", "unit", "probes"; empty: run PROGRAM
   std::string incidents = "lockwarden-incidents";  // absolute after ResolveOptions
   std::string incidents_shown = "./lockwarden-incidents";  // as it was written: for messages
   int incidents_max = 100;           // kept; 0: no limit

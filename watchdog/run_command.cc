@@ -1,14 +1,19 @@
 // Order matters here: whatever can fail with a usage error comes before PROGRAM.
 #include "watchdog/run_command.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "watchdog/baseline.h"
 #include "watchdog/incident.h"
 #include "watchdog/order_rules.h"
@@ -33,10 +38,32 @@ ExitStatus Fail(ReportSink* notices, absl::string_view why) {
   return {kExitUsage, 0};
 }
 
+// The file's one line. Others who can read it know the password: that is worth an error.
+absl::StatusOr<std::string> ReadCredentials(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  char text[256];
+  const ssize_t size = fd.valid() ? read(fd.get(), text, sizeof text) : -1;
+  if (size < 0 || fstat(fd.get(), &status) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", std::strerror(errno)));
+  }
+  if ((status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": others can read it; chmod 600"));
+  }
+  absl::string_view line(text, static_cast<size_t>(size));
+  line = absl::StripSuffix(line, "\n");
+  const size_t colon = line.find(':');
+  if (colon == 0 || colon == line.npos || colon + 1 == line.size() || line.size() == sizeof text ||
+      line.find('\n') != line.npos) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": must be one line, user:password"));
+  }
+  return std::string(line);
+}
+
 }  // namespace
 
 ExitStatus RunCommand(const RunRequest& request) {
-  const Options& options = request.options;
+  Options options = request.options;
   ReportSink notices = ReportSink::Stderr();
   const auto library = FindPreload(ExecutableDirectory());
   if (!library.ok()) return Fail(&notices, library.status().message());
@@ -45,6 +72,13 @@ ExitStatus RunCommand(const RunRequest& request) {
   const absl::Status writable = writer.Check();
   if (!writable.ok() && options.incidents_given) return Fail(&notices, writable.message());
 
+  if (!options.metrics_password.empty()) {
+    auto credentials = ReadCredentials(options.metrics_password);
+    if (!credentials.ok()) {
+      return Fail(&notices, absl::StrCat("metrics_password: ", credentials.status().message()));
+    }
+    options.metrics_credentials = *std::move(credentials);
+  }
   OrderRules rules;
   if (!options.rules.empty()) {
     auto loaded = OrderRules::Load(options.rules);

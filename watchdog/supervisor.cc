@@ -180,6 +180,7 @@ void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
   if (options_.verbose) {
     for (const std::string& line : process->second->TurnedDown()) setup_.desk->Notice(line);
   }
+  if (metrics_ != nullptr) ledgers_.Ended(Serve(*process->second));
   processes_.erase(process);
 }
 
@@ -307,6 +308,7 @@ ExitStatus Supervisor::Leave(uint64_t now_ns) {
                                      setup_.argv[0], " still running, no longer watched"));
   }
   while (!processes_.empty()) Retire(processes_.begin(), now_ns);
+  Publish(now_ns);
   if (budget_spent_) {
     setup_.desk->Notice(absl::StrCat(
         "giving up on ", setup_.argv[0], " after ", DescribeEnd(last_end_),

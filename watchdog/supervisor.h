@@ -39,7 +39,8 @@
 
 namespace lockwarden {
 
-using MetricsServerFactory = std::function<std::unique_ptr<MetricsServer>(const MetricsBoard*)>;
+using MetricsServerFactory = 
+    std::function<std::unique_ptr<MetricsServer>(const MetricsBoard*, LedgerBoard*)>;
 
 class Supervisor {
  public:
@@ -93,8 +94,10 @@ class Supervisor {
   void KillOverdue(uint64_t now_ns);
   void RetryMetrics(uint64_t now_ns);
   void Publish(uint64_t now_ns);
+  bool ShowsMetrics() const { return !options_.metrics.empty() || !options_.textfile.empty(); }
   bool IsWell(uint64_t now_ns) const;  // no deadlock, and no stall that on_stall would act upon
   void TellServiceManager(uint64_t now_ns);
+  ServedLedger Serve(const WatchedProcess& process) const;
   uint64_t NextDeadline() const;
   void AwaitHooks();  // to their end, or their time limit
   ExitStatus Leave(uint64_t now_ns);
@@ -131,8 +134,10 @@ class Supervisor {
   double check_seconds_ = 0;
 
   MetricsBoard board_;
+  LedgerBoard ledgers_;
   std::unique_ptr<MetricsServer> metrics_;
   uint64_t metrics_retry_ns_ = 0;  // 0: none is due
+  uint64_t metrics_bind_failures_ = 0;
 };
 
 }  // namespace lockwarden

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "absl/strings/str_cat.h"
+#include "watchdog/stall_policy.h"
 #include "watchdog/supervisor.h"
 
 namespace lockwarden {
@@ -18,13 +19,19 @@ double RealtimeSeconds() {
 }  // namespace
 
 absl::Status Supervisor::StartMetrics() {
-  if (options_.metrics.empty()) return absl::OkStatus();
+  if (!ShowsMetrics()) return absl::OkStatus();
   const uint64_t now_ns = NowNs();
   Publish(now_ns);
-  metrics_ = setup_.make_metrics_server(&board_);
+  metrics_ = setup_.make_metrics_server(&board_, &ledgers_);
+  if (!options_.metrics_credentials.empty()) metrics_->Protect(options_.metrics_credentials);
+  if (!options_.textfile.empty()) {
+    if (absl::Status kept = metrics_->KeepTextfile(options_.textfile); !kept.ok()) return kept;
+  }
+  if (options_.metrics.empty()) return absl::OkStatus();
   const absl::Status status = metrics_->Start(options_.metrics);
   if (absl::IsInvalidArgument(status)) return status;
   if (!status.ok()) {
+    ++metrics_bind_failures_;
     setup_.desk->Notice(absl::StrCat("cannot serve metrics yet: ", status.message(),
                                      "; trying again every 5s"));
     metrics_retry_ns_ = now_ns + kMetricsRetryNs;
@@ -40,12 +47,20 @@ void Supervisor::RetryMetrics(uint64_t now_ns) {
   if (metrics_->Start(options_.metrics).ok()) {
     setup_.desk->Notice(absl::StrCat("metrics are served on ", options_.metrics, " now"));
   } else {
+    ++metrics_bind_failures_;
     metrics_retry_ns_ = now_ns + kMetricsRetryNs;
   }
 }
 
+ServedLedger Supervisor::Serve(const WatchedProcess& process) const {
+  return {process.pid(), process.pid() == program_, process.shared_reader()};
+}
+
 void Supervisor::Publish(uint64_t now_ns) {
-  if (options_.metrics.empty()) return;
+  if (!ShowsMetrics()) return;
+  std::vector<ServedLedger> ledgers;
+  for (const auto& [pid, process] : processes_) ledgers.push_back(Serve(*process));
+  ledgers_.Publish(std::move(ledgers));
   MetricsView view;
   LedgerTotals totals = past_;
   HeartbeatTotals heartbeats = past_heartbeats_;
@@ -58,6 +73,7 @@ void Supervisor::Publish(uint64_t now_ns) {
     view.locks_tracked += snapshot.locks_tracked;
     view.lock_classes += snapshot.lock_classes;
     view.order_edges += snapshot.order_edges;
+    view.stalled |= StallToActOn(process->judge().stalls().now(), options_, now_ns) != nullptr;
     const JudgeState& state = process->judge().state();
     view.order_cycles += state.order_cycles;
     view.deadlocked_threads += state.deadlocked_threads;
@@ -89,6 +105,7 @@ void Supervisor::Publish(uint64_t now_ns) {
   view.refused_registrations = setup_.registrar->refused();
   const std::string& path = setup_.argv[0];
   view.program = path.substr(path.rfind('/') + 1);
+  view.metrics_bind_failures = metrics_bind_failures_;
   board_.Publish(std::move(view));
 }
 

@@ -41,6 +41,8 @@ class WatchedProcess {
   int pid() const { return pid_; }
   int pidfd() const { return pidfd_.get(); }
   const LedgerReader* reader() const { return reader_.get(); }
+  // For the exporter, which may look longer than the process lives.
+  std::shared_ptr<const LedgerReader> shared_reader() const { return reader_; }
   const ProcessJudge& judge() const { return *judge_; }
   // With the symboliser good for a new look.
   JudgedProcess Lend() const;
@@ -55,7 +57,7 @@ class WatchedProcess {
 
   int pid_;
   UniqueFd pidfd_;
-  std::unique_ptr<LedgerReader> reader_;
+  std::shared_ptr<LedgerReader> reader_;
   std::unique_ptr<KernelView> kernel_;
   std::unique_ptr<LateResolver> resolver_;
   std::unique_ptr<ProcessJudge> judge_;

@@ -7,10 +7,13 @@
 #include <set>
 #include <string>
 
+#include "watchdog/clock_trust.h"
 #include "watchdog/finding.h"
+#include "watchdog/heartbeat_totals.h"
 #include "watchdog/ledger_totals.h"
 #include "watchdog/misuse_finding.h"
 #include "watchdog/snapshot.h"
+#include "watchdog/stall_cause.h"
 
 namespace lockwarden {
 namespace {
@@ -54,6 +57,21 @@ TEST(KnownLabelsTest, DropsAreTheTablesAndWhatTheWatchdogCountsBesideThem) {
   std::set<std::string> names;
   for (const auto& [name, count] : view.dropped_records) names.insert(name);
   EXPECT_EQ(SetOf(KnownDrops()), names);
+}
+
+TEST(KnownLabelsTest, StallCausesAreThoseThatAreTold) {
+  std::set<std::string> names;
+  for (const StallKind kind : kToldStallKinds) names.insert(StallKindName(kind));
+  EXPECT_EQ(SetOf(KnownStallCauses()), names);
+}
+
+TEST(KnownLabelsTest, ClockJumpsAreThoseOfTheWatchdog) {
+  MetricsView view;
+  HeartbeatTotals().CopyTo(&view);
+  std::set<std::string> names;
+  for (const auto& [cause, count] : view.clock_jumps) names.insert(cause);
+  for (const auto& [cause, count] : ClockTrust().jumps()) names.insert(cause);
+  EXPECT_EQ(SetOf(KnownClockJumps()), names);
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 // docs/metrics.md and the table in code say the same, line by line, in both directions.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
+#include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "exporter/metric_table.h"
+#include "nlohmann/json.hpp"
+#include "watchdog/shipped_text.h"
 
 namespace lockwarden {
 namespace {
@@ -33,7 +38,9 @@ TEST(MetricDocsTest, EachMetricHasALineWithItsTypeAndLabelAndNoLineIsWithoutAMet
   std::map<std::string, std::string> documented, exported;
   for (const std::string& line : DocLines()) {
     // | `name` | type | `label` or - | meaning |
-    if (!absl::StartsWith(line, "| `lockwarden_")) continue;
+    if (!absl::StartsWith(line, "| `lockwarden_") && !absl::StartsWith(line, "| `process_")) {
+      continue;
+    }
     const std::vector<std::string> cells = absl::StrSplit(line, " | ");
     ASSERT_EQ(cells.size(), 4u) << line;
     EXPECT_GT(cells[3].size(), 5u) << line;
@@ -61,10 +68,69 @@ TEST(MetricDocsTest, EachLabelValueThatStartsAtZeroIsNamedInTheDocument) {
       }
     }
     ASSERT_FALSE(values.empty()) << row.name;
-    for (const auto& [value, zero] : row.read(MetricsView{})) {
+    for (const auto& [value, zero] : row.read({MetricsView(), LiveView()})) {
       EXPECT_TRUE(absl::StrContains(values, absl::StrCat("`", value, "`")))
           << row.name << " " << value;
     }
+  }
+}
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  EXPECT_TRUE(file.is_open()) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// All of `text` that matches, once each.
+std::set<std::string> Matches(const std::string& text, const char* expression) {
+  const std::regex regex(expression);
+  std::set<std::string> found;
+  for (std::sregex_iterator i(text.begin(), text.end(), regex), end; i != end; ++i) {
+    found.insert((*i)[i->size() - 1].str());
+  }
+  return found;
+}
+
+TEST(MetricDocsTest, AlertsDashboardAndRunbookUseOnlyMetricsThatExist) {
+  std::set<std::string> exported;
+  for (const MetricRow& row : MetricTable()) exported.insert(row.name);
+  const std::string folder = SHIPPED_FOLDER, rules = ReadAll(folder + "/lockwarden.rules.yml");
+  const std::set<std::string> recorded = Matches(rules, "record: (\\S+)");
+  std::vector<std::string> texts = {rules, ReadAll(folder + "/lockwarden.dashboard.json")};
+  for (const auto& page : std::filesystem::directory_iterator(RUNBOOK_FOLDER)) {
+    texts.push_back(ReadAll(page.path()));
+  }
+  for (const std::string& text : texts) {
+    for (const std::string& name : Matches(text, "\\b(lockwarden_[a-z_]+|process_[a-z_]+)\\b")) {
+      EXPECT_TRUE(exported.contains(name)) << name;
+    }
+    for (const std::string& name : Matches(text, "\\b(lockwarden:[a-z0-9_:]+)")) {
+      EXPECT_TRUE(recorded.contains(name)) << name;
+    }
+  }
+}
+
+TEST(MetricDocsTest, EachAlertHasItsPageInTheRunbookAndEachPageItsAlert) {
+  const std::string rules = ReadAll(std::string(SHIPPED_FOLDER) + "/lockwarden.rules.yml");
+  std::set<std::string> pages;
+  for (const auto& page : std::filesystem::directory_iterator(RUNBOOK_FOLDER)) {
+    pages.insert(page.path().stem());
+  }
+  EXPECT_EQ(Matches(rules, "alert: (\\S+)"), pages);
+  EXPECT_EQ(Matches(rules, "runbook: docs/runbook/(\\S+)\\.md"), pages);
+  // And each is tried out.
+  EXPECT_EQ(Matches(ReadAll(ALERTS_TEST), "alertname: (\\S+)"), pages);
+}
+
+TEST(MetricDocsTest, WhatIsPrintedHasTheNamesOfTheRun) {
+  const RunNames names = {"server", "/usr/bin/lockwarden run -- ./server", "0.0.0.0:9999"};
+  EXPECT_TRUE(nlohmann::json::accept(ShippedText("dashboard", names)));
+  EXPECT_TRUE(absl::StrContains(ShippedText("dashboard", names), "Lockwarden: server"));
+  EXPECT_TRUE(absl::StrContains(ShippedText("rules", names), "\"0.0.0.0:9999\"]  # server"));
+  EXPECT_TRUE(absl::StrContains(ShippedText("probes", names), "containerPort: 9999"));
+  EXPECT_TRUE(absl::StrContains(ShippedText("unit", names), "ExecStart=/usr/bin/lockwarden run"));
+  for (const char* what : {"rules", "dashboard", "probes", "unit"}) {
+    EXPECT_TRUE(Matches(ShippedText(what, names), "(@[A-Z]+@)").empty()) << what;
   }
 }
 

@@ -16,6 +16,11 @@ namespace {
 
 using prometheus::MetricType;
 
+// Nothing but the supervisor's numbers.
+std::vector<prometheus::MetricFamily> FamiliesOf(const MetricsView& watch) {
+  return Families({watch, LiveView()});
+}
+
 // The value of a family's sample with that label value; NaN: there is none.
 double Value(const std::vector<prometheus::MetricFamily>& families, const std::string& name,
              const std::string& label = "") {
@@ -34,7 +39,8 @@ TEST(MetricTableTest, EachFamilyHasOneRowAndAWellFormedName) {
   for (const MetricRow& row : MetricTable()) {
     const std::string name = row.name;
     EXPECT_TRUE(names.insert(name).second) << name << " twice";
-    EXPECT_TRUE(absl::StartsWith(name, "lockwarden_")) << name;
+    EXPECT_TRUE(absl::StartsWith(name, "lockwarden_") || absl::StartsWith(name, "process_"))
+        << name;
     EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), name.npos) << name;
     EXPECT_EQ(absl::EndsWith(name, "_total"), row.type == MetricType::Counter) << name;
     EXPECT_TRUE(row.type == MetricType::Counter || row.type == MetricType::Gauge) << name;
@@ -50,9 +56,11 @@ TEST(MetricTableTest, HelpIsOneLineThatNeedsNoEscaping) {
 }
 
 TEST(MetricTableTest, EverythingIsThereAsZeroBeforeAnythingHappened) {
-  const auto families = Families(MetricsView{});
+  const auto families = FamiliesOf(MetricsView{});
   ASSERT_EQ(families.size(), MetricTable().size());
   for (const auto& family : families) {
+    // Of names that the program has to give first there are none.
+    if (family.name.find("_heartbeat_") != family.name.npos) continue;
     EXPECT_FALSE(family.metric.empty()) << family.name;
     if (family.name == "lockwarden_build_info") continue;
     if (family.name == "lockwarden_restart_budget_remaining") continue;
@@ -83,9 +91,31 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   view.order_cycles = 5;
   view.findings = {{"order_violation", 6}, {"stall", 7}};
   view.misuse = {{"relock", 8}};
-  view.lock_acquisitions = 9;
-  view.lock_contentions = 10;
-  view.lock_wait_seconds = 11.5;
+  view.metrics_bind_failures = 46;
+  view.heartbeats["net"] = {.last_timestamp_seconds = 53,
+                            .deadline_seconds = 54,
+                            .paused = true,
+                            .missed = 55,
+                            .late = 56};
+  view.stalled_threads = {{"lock", 57}};
+  view.incident_bytes = 58;
+  view.incidents_removed = 59;
+  view.hooks = {{"ok", 60}};
+  view.clock_jumps = {{"suspend", 61}};
+  LiveView live = LiveView::Empty();
+  live.classes.push_back({.name = "a lock.cc:1",
+                          .counts = {9, 10, 11.5, 40.5},
+                          .waiters = 41,
+                          .oldest_wait_seconds = 42,
+                          .oldest_hold_seconds = 43});
+  live.classes_folded = 44;
+  live.samples = 45;
+  live.process = {.cpu_seconds = 47,
+                  .start_time_seconds = 52,
+                  .resident_bytes = 48,
+                  .virtual_bytes = 49,
+                  .open_fds = 50,
+                  .threads = 51};
   view.locks_tracked = 12;
   view.lock_classes = 13;
   view.order_edges = 14;
@@ -119,9 +149,32 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
       {"lockwarden_lock_order_violations_total", "", 6},
       {"lockwarden_findings_total", "stall", 7},
       {"lockwarden_misuse_total", "relock", 8},
-      {"lockwarden_lock_acquisitions_total", "", 9},
-      {"lockwarden_lock_contentions_total", "", 10},
-      {"lockwarden_lock_wait_seconds_total", "", 11.5},
+      {"lockwarden_lock_acquisitions_total", "a lock.cc:1", 9},
+      {"lockwarden_lock_contentions_total", "a lock.cc:1", 10},
+      {"lockwarden_lock_wait_seconds_total", "a lock.cc:1", 11.5},
+      {"lockwarden_lock_hold_seconds_total", "a lock.cc:1", 40.5},
+      {"lockwarden_lock_waiters", "a lock.cc:1", 41},
+      {"lockwarden_lock_oldest_wait_start_timestamp_seconds", "a lock.cc:1", 42},
+      {"lockwarden_lock_oldest_hold_start_timestamp_seconds", "a lock.cc:1", 43},
+      {"lockwarden_lock_classes_folded_total", "", 44},
+      {"lockwarden_lock_samples_total", "", 45},
+      {"lockwarden_metrics_bind_failures_total", "", 46},
+      {"lockwarden_heartbeat_last_timestamp_seconds", "net", 53},
+      {"lockwarden_heartbeat_deadline_seconds", "net", 54},
+      {"lockwarden_heartbeat_paused", "net", 1},
+      {"lockwarden_heartbeat_misses_total", "net", 55},
+      {"lockwarden_heartbeat_late_total", "net", 56},
+      {"lockwarden_stalled_threads", "lock", 57},
+      {"lockwarden_incident_bytes", "", 58},
+      {"lockwarden_incidents_removed_total", "", 59},
+      {"lockwarden_hooks_total", "ok", 60},
+      {"lockwarden_watchdog_clock_jumps_total", "suspend", 61},
+      {"process_cpu_seconds_total", "", 47},
+      {"process_resident_memory_bytes", "", 48},
+      {"process_virtual_memory_bytes", "", 49},
+      {"process_open_fds", "", 50},
+      {"process_threads", "", 51},
+      {"process_start_time_seconds", "", 52},
       {"lockwarden_locks_tracked", "", 12},
       {"lockwarden_lock_classes", "", 13},
       {"lockwarden_order_edges", "", 14},
@@ -145,7 +198,7 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
       {"lockwarden_build_info", LOCKWARDEN_VERSION, 1},
   };
   EXPECT_EQ(std::size(kExpected), MetricTable().size()) << "a row is not tested here";
-  const auto families = Families(view);
+  const auto families = Families({view, live});
   for (const auto& expected : kExpected) {
     EXPECT_EQ(Value(families, expected.name, expected.label), expected.value) << expected.name;
   }
@@ -153,15 +206,15 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
 
 TEST(MetricTableTest, NoRestartLimitIsInfinityAndASpentOneIsZero) {
   MetricsView view;
-  EXPECT_TRUE(std::isinf(Value(Families(view), "lockwarden_restart_budget_remaining")));
+  EXPECT_TRUE(std::isinf(Value(FamiliesOf(view), "lockwarden_restart_budget_remaining")));
   view.restart_budget_remaining = 0;
-  EXPECT_EQ(Value(Families(view), "lockwarden_restart_budget_remaining"), 0);
+  EXPECT_EQ(Value(FamiliesOf(view), "lockwarden_restart_budget_remaining"), 0);
 }
 
 TEST(MetricTableTest, ALabelValueThatNobodyExpectedIsExportedToo) {
   MetricsView view;
   view.misuse = {{"a_new_kind", 3}};
-  EXPECT_EQ(Value(Families(view), "lockwarden_misuse_total", "a_new_kind"), 3);
+  EXPECT_EQ(Value(FamiliesOf(view), "lockwarden_misuse_total", "a_new_kind"), 3);
 }
 
 TEST(MetricTableTest, KnownTablesAreTheLedgersTablesWithoutItsIndexes) {

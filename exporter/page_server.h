@@ -1,0 +1,50 @@
+// PageServer: pages, a server for them, the side thread that looks at ledgers, and the file
+// that is kept for node_exporter.
+//
+// Thread safety: Protect, KeepTextfile, StartLooking, Start, port and destruction belong to
+// one thread; the rest, scrapes and what is published on the boards go on at any time in others.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "exporter/http_server.h"
+#include "exporter/live_collector.h"
+#include "exporter/pages.h"
+#include "watchdog/metrics_server.h"
+
+namespace lockwarden {
+
+class PageServer : public MetricsServer {
+ public:
+  // `ledgers` may be null: no classes and no threads are shown then. Both outlive this.
+  PageServer(const MetricsBoard* board, LedgerBoard* ledgers) : board_(board), ledgers_(ledgers) {}
+  ~PageServer() override;  // writes the textfile a last time
+
+  void Protect(const std::string& credentials) override { credentials_ = credentials; }
+  absl::Status KeepTextfile(const std::string& path) override;
+  absl::Status Start(const std::string& address) override;
+  bool running() const override { return server_ != nullptr; }
+  int port() const override { return server_ == nullptr ? 0 : server_->port(); }
+  // Start does it as well.
+  void StartLooking();
+
+  std::shared_ptr<const MetricsView> LatestWatch() const { return board_->Latest(); }
+  std::shared_ptr<const LiveView> LatestLive() const;
+
+ private:
+  void AfterEachLook(const LiveView& live);
+
+  const MetricsBoard* const board_;
+  LedgerBoard* const ledgers_;
+  std::string credentials_;
+  std::string textfile_;                            // read-only after StartLooking
+  absl::Time textfile_due_ = absl::InfinitePast();  // the side thread only
+  std::unique_ptr<Pages> pages_;
+  std::unique_ptr<LiveCollector> collector_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+}  // namespace lockwarden

@@ -1,0 +1,57 @@
+// LedgerBoard: the ledgers that exist now, for the exporter's own thread to look at, so that
+// its looking costs the supervisor's loop nothing.
+//
+// Written by: the supervisor's loop. Read by: one thread of the exporter, through a LedgerReader
+// of its own over the same mapping. Thread-safe; the mutex is held for copies of pointers.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace lockwarden {
+
+class LedgerReader;
+
+struct ServedLedger {
+  int pid = 0;
+  bool is_program = false;  // that which was asked for, not a process that it started
+  std::shared_ptr<const LedgerReader> reader;  // keeps the mapping
+};
+
+class LedgerBoard {
+ public:
+  void Publish(std::vector<ServedLedger> live) {
+    absl::MutexLock lock(&mutex_);
+    live_.swap(live);
+  }
+  // A process has ended; its last counts are still wanted.
+  void Ended(ServedLedger ledger) {
+    absl::MutexLock lock(&mutex_);
+    if (ended_.size() < kMostEnded) ended_.push_back(std::move(ledger));
+  }
+  std::vector<ServedLedger> Live() const {
+    absl::MutexLock lock(&mutex_);
+    return live_;
+  }
+  std::vector<ServedLedger> TakeEnded() {
+    std::vector<ServedLedger> ended;
+    absl::MutexLock lock(&mutex_);
+    ended_.swap(ended);
+    return ended;
+  }
+
+ private:
+  // A storm of short-lived processes must not pile up mappings while the exporter is slow.
+  static constexpr size_t kMostEnded = 64;
+
+  mutable absl::Mutex mutex_;
+  std::vector<ServedLedger> live_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ServedLedger> ended_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace lockwarden
