@@ -67,6 +67,7 @@ absl::Status SetMetricsPassword(absl::string_view value, Options* options) {
 }
 
 absl::Status SetTextfile(absl::string_view value, Options* options) {
+  if (value == "none") return options->textfile.clear(), absl::OkStatus();
   if (value.size() < 6 || value.substr(value.size() - 5) != ".prom") {
     return Bad("must name a file that ends in .prom");
   }
@@ -76,6 +77,7 @@ absl::Status SetTextfile(absl::string_view value, Options* options) {
 
 constexpr char kPrints[] = "rules|dashboard|unit|probes";
 absl::Status SetPrint(absl::string_view value, Options* options) {
+  if (value == "none") return options->print.clear(), absl::OkStatus();
   if (Choice(value, kPrints) < 0) return Bad("must be one of rules, dashboard, unit, probes");
   options->print = std::string(value);
   return absl::OkStatus();

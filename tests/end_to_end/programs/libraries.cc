@@ -11,6 +11,7 @@
 #include <execinfo.h>
 #include <link.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -48,19 +49,40 @@ void Run(void* (*routine)(void*)) {
   std::thread([=] { routine(nullptr); }).join();
 }
 
+// Runs the routine to its end in a thread that goes on living, so that no join orders it before
+// what others do.
+class Lingering {
+ public:
+  explicit Lingering(void* (*routine)(void*))
+      : thread_([this, routine] {
+          routine(nullptr);
+          sem_post(&done_);
+          sem_wait(&leave_);
+        }) {
+    sem_wait(&done_);
+  }
+  ~Lingering() {
+    sem_post(&leave_);
+    thread_.join();
+  }
+
+ private:
+  sem_t done_{}, leave_{};  // all zeros: no units
+  std::thread thread_;
+};
+
 void Inverted() {
   const Plugin plugin = Load("libend_to_end_plugin.so");
-  Run(plugin.forth);
-  Run(plugin.back);
+  const Lingering forth(plugin.forth), back(plugin.back);
   kill(getpid(), SIGKILL);
 }
 
 void Reused() {
   const Plugin one = Load("libend_to_end_plugin.so");
-  Run(one.forth);
+  const Lingering forth(one.forth);
   dlclose(one.handle);
   const Plugin two = Load("libend_to_end_twin.so");
-  Run(two.back);
+  const Lingering back(two.back);
   std::puts(one.lock == two.lock ? "same address" : "other address");
 }
 

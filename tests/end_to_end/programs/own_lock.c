@@ -3,12 +3,13 @@
 //
 //   own_lock futex|spin|yield|mixed           deadlocks
 //   own_lock WAY healthy                             in one order, many times
-//   own_lock inverted                                one thread after the other, crosswise
+//   own_lock inverted                                crosswise, one thread first and then the other
 //   own_lock gives_up                                waits crosswise, but not for ever
 #include <linux/futex.h>
 #include <lockwarden/annotate.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct own_lock {
 static struct own_lock first, second;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t both_hold_one;
+static sem_t up_is_done;
 static const char* way;
 static int shared_count;
 
@@ -85,10 +87,12 @@ static void* up(void* unused) {
     own_unlock(&second);
   }
   own_unlock(&first);
+  sem_post(&up_is_done);
   return unused;
 }
 
 static void* down(void* unused) {
+  if (is("inverted")) sem_wait(&up_is_done);
   if (is("mixed")) {
     pthread_mutex_lock(&mutex);
   } else {
@@ -124,9 +128,8 @@ int main(int argc, char** argv) {
   lockwarden_named(&first, "first");
   lockwarden_named(&second, "second");
   if (pthread_create(&a, NULL, is_healthy ? healthy : up, NULL) != 0) return 1;
-  if (is("inverted")) pthread_join(a, NULL);
   if (pthread_create(&b, NULL, is_healthy ? healthy : down, NULL) != 0) return 1;
-  if (!is("inverted")) pthread_join(a, NULL);
+  pthread_join(a, NULL);
   pthread_join(b, NULL);
   if (is_healthy && shared_count != 2 * kRounds) return 2;
   lockwarden_destroyed(&first);
