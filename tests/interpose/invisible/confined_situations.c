@@ -77,6 +77,13 @@ static int full_shared_memory(void) {
   execl(own_path, own_path, "workout", (char*)NULL);
   return 1;
 }
+// Neither /dev/shm nor anything else there.
+static int no_devices(void) {
+  private_mounts();
+  need(mount("none", "/dev", "tmpfs", MS_RDONLY, "size=4k") == 0, "an empty /dev");
+  execl(own_path, own_path, "workout", (char*)NULL);
+  return 1;
+}
 static int read_only_root(void) {
   private_mounts();
   need(mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) == 0, "a read-only root");
@@ -236,6 +243,7 @@ const struct situation confined_situations[] = {
     {"chroot", other_root},
     {"no-proc", no_proc},
     {"full-shared-memory", full_shared_memory},
+    {"no-devices", no_devices},
     {"read-only-root", read_only_root},
     {"setuid", other_user},
     {"setuid-threads", other_user_while_threads_run},
