@@ -68,10 +68,10 @@ LOCKWARDEN_INLINE KnownAcquire LookUpAcquire(const Scope<WhichFrame>& scope, con
       return {};
     }
     if (!kTries && TheSettings().order) {
-      if (kLook == Look::kAtOnce ||
-          !KnownOrder(record, HeldHash(record, scope.frame_index(), ref))) {
-        return {};
-      }
+      if (kLook == Look::kAtOnce && held_count != 1) return {};
+      const uint64_t hash = kLook == Look::kAtOnce ? HashOfOrder(record->held[0], ref)
+                                                   : HeldHash(record, scope.frame_index(), ref);
+      if (!KnownOrder(record, hash)) return {};
     }
   }
   uint32_t stack = 0;
