@@ -2,7 +2,8 @@
 // loop for life, so its handlers need no lock. What others want from a loop they post to it.
 //
 // Shows: the one Lock that such a server needs, around the list of posted functions, which is
-// swapped out and run without it. The echo server below has two loops. Try
+// swapped out and run without it; and a Heartbeat, so that a loop that hangs in a handler is told.
+// The echo server below has two loops. Try
 //   lockwarden run -- build/bin/reactor [MESSAGES]
 #include <lockwarden/lockwarden.h>
 #include <sys/epoll.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -18,6 +20,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -58,9 +62,11 @@ class Loop {
   static constexpr int kTickMilliseconds = 100;  // an idle loop comes by here, too
 
   void Run() {
+    lockwarden::Heartbeat heartbeat("loop", 5s);
     epoll_event events[16];
     while (running_) {
       const int ready = epoll_wait(epoll_, events, 16, kTickMilliseconds);
+      heartbeat.beat();  // a handler that takes longer than that is told as a stall
       for (int i = 0; i < ready; ++i) handlers_[events[i].data.fd]();
     }
   }
