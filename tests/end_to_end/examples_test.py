@@ -26,6 +26,7 @@ GOOD = {
     ("thread_pool", 500): "sum of squares 41791750\n",
     ("timer_condition", 5): "8 waiters saw tick 5\n",
     ("timer_event", 5): "40 wake-ups\n",
+    ("worker_results", 50): "sum of the quotients 1275\ndivision by zero\n",
 }
 # What hangs: how sure it is, how many threads wait in a circle, and their names. (Python's locks
 # are semaphores, whose holders are inferred.)
