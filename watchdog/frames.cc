@@ -15,7 +15,8 @@ bool IsPreload(const StackFrame& frame) {
 
 bool IsOurs(const StackFrame& frame) {
   return IsPreload(frame) || absl::StartsWith(Basename(frame.module), "liblockwarden.so") ||
-         absl::StartsWith(frame.function, "lockwarden::");
+         absl::StartsWith(frame.function, "lockwarden::") ||
+         absl::EndsWith(frame.file, "lockwarden/annotate.h");  // inlined into their callers
 }
 
 bool IsCLibrary(const StackFrame& frame) {

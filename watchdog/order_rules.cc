@@ -55,10 +55,10 @@ absl::StatusOr<OrderRules> OrderRules::Parse(absl::string_view text, absl::strin
       const std::string &before = words[i], &after = words[i + 2];
       if (before.empty() || after.empty()) return bad("a name is empty");
       if (before == after) return bad(absl::StrCat("'", before, "' before itself"));
-      if (rules.Broken({before}, {after}) != nullptr) continue;  // said already
-      if (const Rule* opposite = rules.Broken({after}, {before}); opposite != nullptr) {
-        return bad(
-            absl::StrCat("'", before, "' before '", after, "' contradicts line ", opposite->line));
+      if (!rules.Broken({before}, {after}).empty()) continue;  // said already
+      if (const auto opposite = rules.Broken({after}, {before}); !opposite.empty()) {
+        return bad(absl::StrCat("'", before, "' before '", after, "' contradicts line ",
+                                opposite.front().line));
       }
       rules.by_before_[before].push_back(rules.rules_.size());
       rules.rules_.push_back({before, after, number});
@@ -73,29 +73,33 @@ absl::StatusOr<OrderRules> OrderRules::Load(const std::string& path) {
   return Parse(*text, path);
 }
 
-const OrderRules::Rule* OrderRules::Broken(const std::set<std::string>& wanted,
-                                           const std::set<std::string>& held) const {
-  for (const std::string& name : wanted) {
+// Breadth first, so that the fewest are told.
+std::vector<OrderRules::Rule> OrderRules::Broken(const std::set<std::string>& wanted,
+                                                 const std::set<std::string>& held) const {
+  constexpr size_t kNone = ~size_t{0};
+  struct Step {
+    size_t rule, before;  // index into rules_, and of the step before
+  };
+  std::vector<Step> steps;
+  std::set<std::string> seen = wanted;
+  const auto follow = [&](const std::string& name, size_t before) {
     const auto found = by_before_.find(name);
-    if (found == by_before_.end()) continue;
-    for (const size_t index : found->second) {
-      std::set<std::string> seen;
-      if (Reaches(rules_[index].after, held, &seen)) return &rules_[index];
+    if (found == by_before_.end()) return;
+    for (const size_t rule : found->second) steps.push_back({rule, before});
+  };
+  for (const std::string& name : wanted) follow(name, kNone);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const Rule& rule = rules_[steps[i].rule];
+    if (held.contains(rule.after)) {
+      std::vector<Rule> chain;
+      for (size_t at = i; at != kNone; at = steps[at].before) {
+        chain.insert(chain.begin(), rules_[steps[at].rule]);
+      }
+      return chain;
     }
+    if (seen.insert(rule.after).second) follow(rule.after, i);
   }
-  return nullptr;
-}
-
-bool OrderRules::Reaches(const std::string& from, const std::set<std::string>& to,
-                         std::set<std::string>* seen) const {
-  if (to.contains(from)) return true;
-  if (!seen->insert(from).second) return false;
-  const auto found = by_before_.find(from);
-  if (found == by_before_.end()) return false;
-  for (const size_t index : found->second) {
-    if (Reaches(rules_[index].after, to, seen)) return true;
-  }
-  return false;
+  return {};
 }
 
 }  // namespace lockwarden

@@ -29,17 +29,14 @@ class OrderRules {
     std::string before, after;
     int line = 0;
   };
-  // A rule that forbids taking a lock called `wanted` while one called `held` is held; null:
-  // there is none. Rules reach along others: the one told begins at the wanted lock.
-  const Rule* Broken(const std::set<std::string>& wanted, const std::set<std::string>& held) const;
+  // What forbids taking a lock that is called so while one is held that is called so: the fewest
+  // rules that lead from the one to the other, in their order. Empty: nothing.
+  std::vector<Rule> Broken(const std::set<std::string>& wanted,
+                           const std::set<std::string>& held) const;
   bool empty() const { return rules_.empty(); }
   const std::string& name() const { return name_; }
 
  private:
-  // Whether `from` comes before any of `to`, along the rules.
-  bool Reaches(const std::string& from, const std::set<std::string>& to,
-               std::set<std::string>* seen) const;
-
   std::string name_;
   std::vector<Rule> rules_;
   absl::flat_hash_map<std::string, std::vector<size_t>> by_before_;  // indexes into rules_

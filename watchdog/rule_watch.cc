@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "watchdog/frames.h"
 #include "watchdog/violation_finding.h"
 
@@ -57,8 +58,8 @@ void RuleWatch::Judge(const EdgeInfo& edge, const FindingParts& parts,
       std::find_if(edge.witnesses.begin(), edge.witnesses.end(), CouldBlockForEver);
   if (witness == edge.witnesses.end()) return;
   const std::set<std::string> held = NamesOf(edge.from, parts);
-  const OrderRules::Rule* rule = rules_->Broken(NamesOf(edge.to, parts), held);
-  if (rule == nullptr) return;
+  const std::vector<OrderRules::Rule> rules = rules_->Broken(NamesOf(edge.to, parts), held);
+  if (rules.empty()) return;
   const bool stacks = witness->from_stack != 0 && witness->to_stack != 0;
   const auto places = stacks ? std::pair<uint64_t, uint64_t>(witness->from_stack, witness->to_stack)
                              : std::pair(witness->from_site, witness->to_site);
@@ -73,10 +74,24 @@ void RuleWatch::Judge(const EdgeInfo& edge, const FindingParts& parts,
   violation.held_stack = witness->from_stack;
   violation.wanted_site = witness->to_site;
   violation.held_site = witness->from_site;
-  violation.why = absl::StrCat("The rule in ", rules_->name(), ":", rule->line,
-                               " says: ", rule->before, " before ", rule->after, ".");
+  violation.wanted_called = rules.front().before;
+  violation.held_called = rules.back().after;
+  violation.why = WhatTheySay(rules);
   violation.advice = "Take these locks in the order of the rule, or correct the rule.";
   findings->push_back(ViolationFinding(parts, violation, edge.first_ns));
+}
+
+// "The rule in x.rules:3 says: a before b before c."
+std::string RuleWatch::WhatTheySay(const std::vector<OrderRules::Rule>& rules) const {
+  std::set<int> lines;
+  std::string order = rules.front().before;
+  for (const OrderRules::Rule& rule : rules) {
+    lines.insert(rule.line);
+    absl::StrAppend(&order, " before ", rule.after);
+  }
+  return absl::StrCat(lines.size() == 1 ? "The rule in " : "The rules in ", rules_->name(), ":",
+                      absl::StrJoin(lines, " and :"), lines.size() == 1 ? " says: " : " say: ",
+                      order, ".");
 }
 
 const std::set<std::string>& RuleWatch::NamesOf(LockKey key, const FindingParts& parts) {

@@ -33,6 +33,7 @@ class RuleWatch {
   void ReadEdges(const Snapshot& snapshot, bool last);
   void Judge(const EdgeInfo& edge, const FindingParts& parts, std::vector<Finding>* findings);
   // All that a rule may call the lock by.
+  std::string WhatTheySay(const std::vector<OrderRules::Rule>& rules) const;
   const std::set<std::string>& NamesOf(LockKey key, const FindingParts& parts);
 
   const LedgerReader* reader_;

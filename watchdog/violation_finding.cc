@@ -1,6 +1,7 @@
 // "Thread A takes X while it holds Y", and which declaration says otherwise.
 #include "watchdog/violation_finding.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace lockwarden {
@@ -42,6 +43,12 @@ const char* AdviceOf(OrderRule rule) {
   }
 }
 
+// What it is called in reports, and by the rule if that is something else.
+std::string Called(const FindingLock& lock, const std::string& by_rule) {
+  if (by_rule.empty() || absl::StrContains(lock.label, by_rule)) return lock.label;
+  return absl::StrCat(lock.label, " (", by_rule, ")");
+}
+
 }  // namespace
 
 OrderViolation ViolationOf(const MisuseInfo& misuse) {
@@ -72,7 +79,8 @@ Finding ViolationFinding(const FindingParts& parts, const OrderViolation& violat
     thread.waits = true;
     thread.waits_for = wanted;
     thread.waits_mode = ModeName(violation.wanted_mode);
-    headline = absl::StrCat(NameOf(thread), " takes ", finding.locks[wanted].label);
+    headline = absl::StrCat(NameOf(thread), " takes ",
+                            Called(finding.locks[wanted], violation.wanted_called));
     sentence = absl::StrCat(headline, PlaceInBrackets("taken", thread.stack));
   } else {
     headline = absl::StrCat(NameOf(thread), " may hold no lock");
@@ -80,7 +88,8 @@ Finding ViolationFinding(const FindingParts& parts, const OrderViolation& violat
   }
   if (violation.held.index != ledger::kNoIndex) {
     const size_t held = parts.AddLock(&finding, violation.held);
-    const std::string holds = absl::StrCat(" while it holds ", finding.locks[held].label);
+    const std::string holds =
+        absl::StrCat(" while it holds ", Called(finding.locks[held], violation.held_called));
     thread.holds.push_back({held, ModeName(violation.held_mode), false,
                             parts.Stack(violation.held_stack, violation.held_site)});
     absl::StrAppend(&headline, holds);

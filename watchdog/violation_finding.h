@@ -14,6 +14,7 @@ struct OrderViolation {
   uint32_t thread_serial = 0;
   LockKey wanted;  // index kNoIndex: none, it was to hold nothing
   LockKey held;
+  std::string wanted_called, held_called;  // as a rule calls them; empty: by no rule
   ledger::Mode wanted_mode = ledger::Mode::kExclusive, held_mode = ledger::Mode::kExclusive;
   uint32_t wanted_stack = 0, held_stack = 0;
   uint64_t wanted_site = 0, held_site = 0;

@@ -15,8 +15,8 @@ OrderRules Parsed(absl::string_view text) {
 }
 
 int LineBroken(const OrderRules& rules, const std::string& wanted, const std::string& held) {
-  const OrderRules::Rule* rule = rules.Broken({wanted}, {held});
-  return rule == nullptr ? 0 : rule->line;
+  const auto broken = rules.Broken({wanted}, {held});
+  return broken.empty() ? 0 : broken.front().line;
 }
 
 TEST(OrderRulesTest, EachLineOrdersNamesAndTheyReachAlongOthers) {
@@ -103,11 +103,24 @@ TEST_F(RuleWatchTest, AnEdgeAgainstARuleIsToldOnceForItsSites) {
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings[0].kind, FindingKind::kOrderViolation);
   EXPECT_EQ(findings[0].headline,
-            "LOCK-ORDER VIOLATION: thread 'one' (tid 100) takes \"alpha\" while it holds mutex 2");
+            "LOCK-ORDER VIOLATION: thread 'one' (tid 100) takes \"alpha\" while it holds mutex 2 (beta)");
   EXPECT_EQ(findings[0].story[1], "The rule in test.rules:1 says: alpha before beta.");
   ASSERT_EQ(findings[0].threads.size(), 1u);
   EXPECT_EQ(findings[0].threads[0].stack[0].function, "f4012");
   EXPECT_EQ(findings[0].threads[0].holds[0].stack[0].function, "f4011");
+}
+
+TEST_F(RuleWatchTest, RulesThatReachAlongOthersAreToldFromLockToLock) {
+  Seen(b_, a_, 0x4012);
+  for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
+           {"order alpha before middle before beta\n",
+            "The rule in test.rules:1 says: alpha before middle before beta."},
+           {"order middle before beta\norder alpha before middle\n",
+            "The rules in test.rules:1 and :2 say: alpha before middle before beta."}}) {
+    const auto findings = Judge(Parsed(text));
+    ASSERT_EQ(findings.size(), 1u);
+    EXPECT_EQ(findings[0].story[1], why);
+  }
 }
 
 TEST_F(RuleWatchTest, WhatKeepsTheRulesOrIsBoundedIsNotTold) {
