@@ -21,7 +21,7 @@ namespace lockwarden::ledger {
 
 // This thread is registered, and no hook of it is in progress.
 LOCKWARDEN_INLINE bool CanRecordNow(const ThisThread& self) {
-  const Gate* const gate = linked_gate.load(std::memory_order_acquire);  // G0
+  const Gate* const gate = linked_gate.load(std::memory_order_acquire);                 // G0
   return __builtin_expect(self.epoch == gate->epoch.load(std::memory_order_acquire) &&  // G2
                               self.busy == 0,
                           1);
@@ -57,7 +57,7 @@ LOCKWARDEN_INLINE bool MayHoldToo(ThreadRecord* record, uint32_t count, PackedRe
     if (Format::kMayBeHeldTwice && FindHeld(record, IndexOf(ref)) != nullptr) return false;
   }
   if ((kWants & kWantsOrder) == 0) return true;
-  return KnownOrder(record, kLook == Look::kAtOnce ? HashOfOrder(record, count, ref)
+  return KnownOrder(record, kLook == Look::kAtOnce ? HashOfOrder(record->held, count, ref)
                                                    : HeldHash(record, 0, ref));
 }
 
@@ -129,15 +129,14 @@ __attribute__((noinline)) void LockWanting(void* lock, uint64_t site, uint64_t c
 }
 // By `linked_wants`: none where an order is to be checked first.
 template <class Format, LockUnknown kUnknown>
-inline constexpr LockUnknown kWays[8] = {
-    LockWanting<Format, kUnknown, 0>,
-    LockWanting<Format, kUnknown, kWantsOrder>,
-    LockWanting<Format, kUnknown, kWantsStacks>,
-    LockWanting<Format, kUnknown, kWantsOrder | kWantsStacks>,
-    kUnknown,
-    kUnknown,
-    kUnknown,
-    kUnknown};
+inline constexpr LockUnknown kWays[8] = {LockWanting<Format, kUnknown, 0>,
+                                         LockWanting<Format, kUnknown, kWantsOrder>,
+                                         LockWanting<Format, kUnknown, kWantsStacks>,
+                                         LockWanting<Format, kUnknown, kWantsOrder | kWantsStacks>,
+                                         kUnknown,
+                                         kUnknown,
+                                         kUnknown,
+                                         kUnknown};
 template <class Format, LockUnknown kUnknown>
 LOCKWARDEN_INLINE void LockKnown(void* lock, uint64_t site, uint64_t cfa) {
   // Relaxed: settings do not change, and of a check that begins see BeginToCheckOrder.
