@@ -16,6 +16,7 @@ target_sources(lockwarden_watchdog PRIVATE
   kernel_witness.cc
   ledger_reader.cc
   ledger_tables.cc
+  ledger_threads.cc
   lock_counts.cc
   lock_order_graph.cc
   lock_requirement.cc

@@ -2,6 +2,7 @@
 #include "watchdog/deadlock_detector.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "watchdog/deadlock_grade.h"
 
@@ -10,6 +11,11 @@ namespace {
 
 // A semaphore that is handed over may take its time; a stall can wait for that.
 constexpr uint64_t kPresumeAfterNs = 1'000'000'000;
+// While no record moves: between looks without suspects that rest on lock words, and between
+// looks at suspects that were asked about more often than it takes them to fall asleep.
+constexpr uint64_t kRestNs = 1'000'000'000;
+constexpr uint32_t kAsksWithoutRest = 16;
+constexpr uint64_t kFirstRestNs = 200'000'000, kLongestRestNs = 5'000'000'000;
 
 bool SameWait(const Wait& a, const Wait& b) {
   return a.lock == b.lock && a.mode == b.mode && a.timed == b.timed && a.mutex == b.mutex &&
@@ -43,6 +49,12 @@ ModelInput DeadlockDetector::Input(const Snapshot& snapshot) const {
 Detection DeadlockDetector::Look(const Snapshot& snapshot, uint64_t now_ns) {
   Detection detection;
   next_look_ns_ = 0;
+  if (snapshot.moved) {
+    asked_in_vain_ = 0;
+  } else if (now_ns < quiet_until_ns_) {
+    return detection;
+  }
+  quiet_until_ns_ = std::numeric_limits<uint64_t>::max();
   DropEnded(snapshot);
   const bool anyone_waits =
       std::any_of(snapshot.threads.begin(), snapshot.threads.end(),
@@ -53,6 +65,7 @@ Detection DeadlockDetector::Look(const Snapshot& snapshot, uint64_t now_ns) {
     return detection;
   }
   const WaitModel model = ModelFromLedger(Input(snapshot));
+  if (model.rests_on_words) quiet_until_ns_ = now_ns + kRestNs;
   // Every other flavour leaves fewer stuck than this one. What was told already counts
   // as running here: a new deadlock does not need it.
   std::vector<WaitNode> graph = model.Graph(Flavor::kLockLike);
@@ -61,6 +74,7 @@ Detection DeadlockDetector::Look(const Snapshot& snapshot, uint64_t now_ns) {
   }
   Remember(model, FindStuck(graph), now_ns);
   const Suspects settled = Settled(now_ns);
+  if (!sightings_.empty()) RestAfterAsking(settled.size() == sightings_.size(), now_ns);
   if (settled.empty()) {
     CountNow(model);
     return detection;
@@ -83,7 +97,7 @@ void DeadlockDetector::Forget() {
   known_.clear();
   known_slots_.clear();
   presumed_.clear();
-  next_look_ns_ = deadlocked_threads_ = 0;
+  next_look_ns_ = deadlocked_threads_ = quiet_until_ns_ = 0;
 }
 
 // A deadlock that was told is over when any of its core has moved: a signal, a
@@ -134,6 +148,13 @@ Suspects DeadlockDetector::Settled(uint64_t now_ns) {
     }
   }
   return settled;
+}
+
+void DeadlockDetector::RestAfterAsking(bool all_settled, uint64_t now_ns) {
+  quiet_until_ns_ = 0;
+  if (!all_settled || ++asked_in_vain_ <= kAsksWithoutRest) return;
+  const uint32_t doublings = std::min(asked_in_vain_ - kAsksWithoutRest, 8u);
+  quiet_until_ns_ = now_ns + std::min(kFirstRestNs << doublings, kLongestRestNs);
 }
 
 void DeadlockDetector::FindOwnerCycles(Detection* detection) const {
@@ -276,6 +297,8 @@ void DeadlockDetector::Keep(const WaitModel& model, const Deadlock& deadlock) {
 }
 
 void DeadlockDetector::CountNow(const WaitModel& model) {
+  deadlocked_threads_ = 0;
+  if (known_slots_.empty()) return;
   const std::vector<WaitNode> graph = model.Graph(Flavor::kOwners);
   std::vector<uint32_t> core;
   for (uint32_t i = 0; i < model.nodes.size(); ++i) {

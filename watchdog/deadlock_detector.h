@@ -16,6 +16,10 @@
 // signal handler between two looks; there the context switches must stand still too,
 // so that all of them slept through one common span.
 //
+// A look after which no record has moved need not be made again: it would say the same. But if
+// it rests on lock words, which move without a record, it is made once in a second, and while
+// suspects that the witnesses do not confirm stay as they are, less and less often.
+//
 // Written and read by: the judge's thread. Must never: say deadlock where any witness
 // contradicts.
 #pragma once
@@ -58,7 +62,8 @@ class DeadlockDetector {
   DeadlockDetector(const LedgerReader* reader, KernelView* kernel, uint64_t confirm_after_ns)
       : reader_(reader), kernel_(kernel), confirm_after_ns_(confirm_after_ns) {}
 
-  // New deadlocks only. The result must not outlive `snapshot`.
+  // New deadlocks only. The result must not outlive `snapshot`, which says whether it has moved
+  // since the last look.
   Detection Look(const Snapshot& snapshot, uint64_t now_ns);
 
   // A lock was released by a thread that did not own it: ownership proves nothing there.
@@ -82,6 +87,7 @@ class DeadlockDetector {
   void DropEnded(const Snapshot& snapshot);
   void Remember(const WaitModel& model, const std::vector<bool>& stuck, uint64_t now_ns);
   Suspects Settled(uint64_t now_ns);
+  void RestAfterAsking(bool all_settled, uint64_t now_ns);
   void FindOwnerCycles(Detection* detection) const;
   void FindOrphans(Detection* detection) const;
   void FindAsleep(Detection* detection);
@@ -100,6 +106,8 @@ class DeadlockDetector {
   std::vector<std::vector<ThreadInfo>> presumed_;  // what was told as a stall
   uint64_t next_look_ns_ = 0;
   uint64_t deadlocked_threads_ = 0;
+  uint64_t quiet_until_ns_ = 0;  // unless a record moves
+  uint32_t asked_in_vain_ = 0;   // about the same suspects, one look after another
 };
 
 // Both records show the thread in the same wait, with the same holds, and nothing in

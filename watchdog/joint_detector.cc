@@ -73,13 +73,20 @@ std::vector<JointFinding> JointDetector::Look(const std::vector<JudgedProcess>& 
   next_look_ns_ = 0;
   DropEnded(processes);
   if (semaphores_.size() > kSemaphoresKept) semaphores_.clear();
-  const auto waits = [&](const JudgedProcess& process) {
+  bool any = false;
+  for (const JudgedProcess& process : processes) {
+    if (!process.snapshot->moved && alone_.contains(process.pid)) continue;
     const std::vector<ThreadInfo>& threads = process.snapshot->threads;
-    return std::any_of(threads.begin(), threads.end(), [&](const ThreadInfo& thread) {
+    const bool waits = std::any_of(threads.begin(), threads.end(), [&](const ThreadInfo& thread) {
       return WaitsForShared(process, thread, &semaphores_);
     });
-  };
-  const bool any = std::any_of(processes.begin(), processes.end(), waits);
+    if (waits) {
+      alone_.erase(process.pid);
+    } else {
+      alone_.insert(process.pid);
+    }
+    any |= waits;
+  }
   if (!any) {
     sightings_.clear();
     outside_.Clear();
@@ -112,6 +119,7 @@ std::vector<JointFinding> JointDetector::Look(const std::vector<JudgedProcess>& 
 
 std::vector<std::string> JointDetector::Forget(const JudgedProcess& process, uint64_t now_ns) {
   std::vector<std::string> lines = outside_.Forget(process, now_ns);
+  alone_.erase(process.pid);
   std::erase_if(sightings_, [&](const auto& entry) { return entry.first.first == process.pid; });
   absl::erase_if(semaphores_, [&](const auto& entry) { return entry.first.first == process.pid; });
   // What its threads held in shared memory is held by nobody now. Elsewhere its tids are

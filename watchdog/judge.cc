@@ -114,8 +114,9 @@ class ProcessJudge::Impl {
 
  private:
   void Take() {
-    snapshot_ = reader_->Take();
+    reader_->Refresh(&snapshot_);
     for (const ThreadInfo& thread : snapshot_.threads) {
+      if (!thread.fresh) continue;
       if (thread.serial == 0 || thread.tid == 0) continue;
       if (names_.size() >= kNamesKept && !names_.contains(thread.serial)) continue;
       ThreadName& known = names_[thread.serial];

@@ -36,6 +36,11 @@ void LockRequirement::ResolvePromised(uint32_t i) {
   Node(i).on = {*promiser};
 }
 
+void LockRequirement::ReadWord(ModelNode& node) {
+  node.word = ReadLockWord(in_.kernel, node.lock);
+  read_words_ = true;
+}
+
 void LockRequirement::WaitForAnyone(ModelNode& node) {
   if (!node.lock.alive || (node.lock.flags & ledger::kProcessShared) != 0) return;
   node.need = Need::kAnyone;
@@ -57,7 +62,7 @@ void LockRequirement::ResolveOwned(uint32_t i) {
     return ResolveSharedLock(i, writers, readers, read_holds);
   }
   const bool recorded = !writers.empty() || (!readers.empty() && node.mode != Mode::kShared);
-  if (asking_ || !recorded) node.word = ReadLockWord(in_.kernel, node.lock);
+  if (asking_ || !recorded) ReadWord(node);
   switch (node.word.says) {
     case Says::kNothing:
       if (!writers.empty() && !readers.empty()) return;
@@ -82,7 +87,7 @@ void LockRequirement::ResolveOwned(uint32_t i) {
 void LockRequirement::ResolveSharedLock(uint32_t i, const std::vector<Holder>& seats,
                                         const std::vector<Holder>& readers, uint64_t read_holds) {
   ModelNode& node = Node(i);
-  node.word = ReadLockWord(in_.kernel, node.lock);
+  ReadWord(node);
   const LockWord& word = node.word;
   if (word.owner == 0 || (!word.closed && node.mode == Mode::kShared)) return;
   if (word.owner != node.tid) return WaitForSeat(i, seats);
@@ -171,7 +176,7 @@ void LockRequirement::WaitBehindReaders(uint32_t i, const std::vector<Holder>& r
 void LockRequirement::ResolveSemaphore(uint32_t i) {
   ModelNode& node = Node(i);
   if (asking_) {
-    node.word = ReadLockWord(in_.kernel, node.lock);
+    ReadWord(node);
     if (node.word.shared || node.word.says == Says::kUnits) return;
     node.word_agrees = node.word.says == Says::kNoUnits;
   }

@@ -20,11 +20,13 @@ class LockRequirement {
 
   // Node i waits for its `lock` in its `mode`; fills in need, on and holders.
   void Resolve(uint32_t i);
+  bool read_words() const { return read_words_; }  // of any lock so far
   // Whoever comes along may end the wait.
   static void WaitForAnyone(ModelNode& node);
 
  private:
   ModelNode& Node(uint32_t i) { return index_.Node(i); }
+  void ReadWord(ModelNode& node);
   void ResolvePromised(uint32_t i);
   void ResolveOwned(uint32_t i);
   void ResolveSharedLock(uint32_t i, const std::vector<Holder>& seats,
@@ -38,6 +40,7 @@ class LockRequirement {
   const ModelInput& in_;
   const bool asking_;
   WaitIndex& index_;
+  bool read_words_ = false;
 };
 
 }  // namespace lockwarden

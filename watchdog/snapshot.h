@@ -83,6 +83,8 @@ struct ThreadInfo {
   uint64_t nested_dropped = 0;
   uint64_t stack_failures = 0;
   bool torn = false;  // changed while it was copied: good for display, not for a verdict
+  bool fresh = true;  // copied anew by the last Take or Refresh
+  uint64_t stamp = 0;          // for Refresh: of all that moves with the record; 0: copy it again
   std::vector<HeldLock> held;  // oldest first
   std::vector<Wait> waits;     // innermost frame last: the one it is blocked in
 };
@@ -189,6 +191,7 @@ struct Snapshot {
   ProcessIdentity process;
   std::vector<ThreadInfo> threads;  // every slot in use, by slot
   std::vector<HeartbeatInfo> heartbeats;  // those in use
+  bool moved = true;  // a thread is fresh, or one has gone, since the last Take or Refresh
   uint32_t candidates = 0;
   uint64_t acquisitions = 0;  // live and past threads together, and so below
   uint64_t contentions = 0;
@@ -214,6 +217,11 @@ class LedgerReader {
   LedgerReader& operator=(const LedgerReader&) = delete;
 
   Snapshot Take() const;
+  // What Take would return now, at a fraction of its cost where little has moved: of a record
+  // that shows no change since it was copied for *snapshot, the copy is kept. A change shows
+  // in counters, waits, counts of holds, state and name; a recursive lock's depth moves
+  // none of them, so a thread that holds one repeatedly is copied each time.
+  void Refresh(Snapshot* snapshot) const;
   // One thread's record again, for the second collect; state kFree if it is gone.
   ThreadInfo Thread(uint32_t slot) const;
   LockInfo Lock(LockKey key) const;  // kind kNone if the key makes no sense
@@ -262,6 +270,8 @@ class LedgerReader {
     return reinterpret_cast<const T*>(base_ + tables_[id].offset) + index;
   }
   bool CopyThread(uint32_t slot, ThreadInfo* out) const;
+  void TakeHeader(Snapshot* snapshot) const;
+  void TakeTables(Snapshot* snapshot) const;
   bool CopyFrame(const ledger::ThreadRecord& record, uint32_t frame, ThreadInfo* out) const;
   void TakeDetailsFromHold(const ledger::ThreadRecord& record, ledger::PackedRef wait_ref,
                            Wait* wait) const;

@@ -24,7 +24,7 @@ class Builder {
       anyone |= Node(i).need == Need::kAnyone;
     }
     if (asking() && anyone) index_.AddOutsiders();
-    return {.nodes = index_.TakeNodes()};
+    return {.nodes = index_.TakeNodes(), .rests_on_words = lock_.read_words()};
   }
 
  private:

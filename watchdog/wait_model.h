@@ -77,6 +77,7 @@ enum class Flavor {
 
 struct WaitModel {
   std::vector<ModelNode> nodes;  // the snapshot's threads that are judged; then the others
+  bool rests_on_words = false;   // lock words were read, which move without any record
   std::vector<WaitNode> Graph(Flavor flavor) const;
 };
 

@@ -227,5 +227,61 @@ TEST(LedgerReaderTest, AThreadThatMovesBetweenTwoCopiesHasOtherCounters) {
   EXPECT_EQ(reader->Thread(9999).state, ledger::ThreadState::kFree);
 }
 
+// A snapshot that is brought up to date says what a new one would.
+TEST(LedgerReaderTest, RefreshAgreesWithTakeWhateverMoves) {
+  LedgerBuilder book;
+  const auto reader = book.Reader();
+  const auto mutex = book.AddLock(ledger::LockKind::kMutex, 0x1000, ledger::kInitSeen);
+  const auto held = ledger::WithMode(mutex, static_cast<uint8_t>(ledger::Mode::kExclusive));
+  const uint32_t a = book.AddThread(10, "a"), b = book.AddThread(11, "b");
+  Snapshot kept = reader->Take();
+  const auto compare = [&](const char* what, std::vector<uint32_t> fresh) {
+    SCOPED_TRACE(what);
+    reader->Refresh(&kept);
+    const Snapshot anew = reader->Take();
+    ASSERT_EQ(kept.threads.size(), anew.threads.size());
+    std::vector<uint32_t> copied;
+    for (size_t i = 0; i < anew.threads.size(); ++i) {
+      const ThreadInfo &x = kept.threads[i], &y = anew.threads[i];
+      EXPECT_EQ(x.slot, y.slot);
+      EXPECT_EQ(x.serial, y.serial);
+      EXPECT_EQ(x.name, y.name);
+      EXPECT_EQ(x.state, y.state);
+      EXPECT_EQ(x.acquisitions, y.acquisitions);
+      EXPECT_EQ(x.held.size(), y.held.size());
+      EXPECT_EQ(x.waits.size(), y.waits.size());
+      if (!x.held.empty() && !y.held.empty()) {
+        EXPECT_EQ(x.held[0].depth, y.held[0].depth);
+      }
+      if (x.fresh) copied.push_back(x.slot);
+    }
+    EXPECT_EQ(kept.acquisitions, anew.acquisitions);
+    EXPECT_EQ(copied, fresh);
+    EXPECT_EQ(kept.moved, std::string(what) != "nothing");
+  };
+  compare("nothing", {});
+  book.Hold(a, held, 0x4010);
+  compare("a hold", {a});
+  book.Release(a, mutex);
+  compare("a release, which moves no counter", {a});
+  book.BeginWait(b, held, 0x1000, 0x4020);
+  compare("a wait", {b});
+  book.EndWait(b);
+  compare("its end", {b});
+  book.thread(b).name[0] = 'c';
+  compare("a name", {b});
+  book.Hold(a, held, 0x4010);
+  book.thread(a).held[0].depth = 1;
+  compare("a lock held twice", {a});
+  book.thread(a).held[0].depth = 0;
+  compare("a level less, which moves nothing that is looked at", {a});
+  const uint32_t c = book.AddThread(12, "c");
+  compare("a thread is born", {c});
+  book.thread(b).state = static_cast<uint32_t>(ledger::ThreadState::kFree);
+  compare("a thread in the middle is gone", {});
+  book.thread(b).state = ledger::InState(ledger::kOneUse, ledger::ThreadState::kLive);
+  compare("and its slot another one's", {b});
+}
+
 }  // namespace
 }  // namespace lockwarden
