@@ -89,6 +89,16 @@ LOCKWARDEN_HOOK int cnd_timedwait(cnd_t* condition, mtx_t* mutex, const timespec
   });
 }
 
+LOCKWARDEN_HOOK int cnd_signal(cnd_t* condition) {
+  return SignalHook(LOCKWARDEN_CFA, LOCKWARDEN_SITE, condition,
+                    [=] { return Real().cnd_signal(condition); });
+}
+
+LOCKWARDEN_HOOK int cnd_broadcast(cnd_t* condition) {
+  return SignalHook(LOCKWARDEN_CFA, LOCKWARDEN_SITE, condition,
+                    [=] { return Real().cnd_broadcast(condition); });
+}
+
 LOCKWARDEN_HOOK int cnd_init(cnd_t* condition) {
   const auto call = [=] { return Real().cnd_init(condition); };
   return InitHook(LOCKWARDEN_CFA, LOCKWARDEN_SITE, condition, call, DescribeCondition);

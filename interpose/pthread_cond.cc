@@ -39,6 +39,19 @@ LOCKWARDEN_HOOK int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mu
   });
 }
 
+LOCKWARDEN_NEW_VERSION(LockwardenNew_pthread_cond_signal, pthread_cond_signal);
+LOCKWARDEN_HOOK int LOCKWARDEN_CONDITION(pthread_cond_signal)(pthread_cond_t* condition) noexcept {
+  return SignalHook(LOCKWARDEN_CFA, LOCKWARDEN_SITE, condition,
+                    [=] { return Real().cond_signal(condition); });
+}
+
+LOCKWARDEN_NEW_VERSION(LockwardenNew_pthread_cond_broadcast, pthread_cond_broadcast);
+LOCKWARDEN_HOOK int LOCKWARDEN_CONDITION(pthread_cond_broadcast)(
+    pthread_cond_t* condition) noexcept {
+  return SignalHook(LOCKWARDEN_CFA, LOCKWARDEN_SITE, condition,
+                    [=] { return Real().cond_broadcast(condition); });
+}
+
 LOCKWARDEN_NEW_VERSION(LockwardenNew_pthread_cond_init, pthread_cond_init);
 LOCKWARDEN_HOOK int LOCKWARDEN_CONDITION(pthread_cond_init)(
     pthread_cond_t* condition, const pthread_condattr_t* attributes) noexcept {

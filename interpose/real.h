@@ -76,6 +76,8 @@ namespace lockwarden::interpose {
   X(cnd_destroy, void, "cnd_destroy", (cnd_t*))                                                \
   X(cnd_wait, int, "cnd_wait", (cnd_t*, mtx_t*))                                               \
   X(cnd_timedwait, int, "cnd_timedwait", (cnd_t*, mtx_t*, const timespec*))                    \
+  X(cnd_signal, int, "cnd_signal", (cnd_t*))                                                   \
+  X(cnd_broadcast, int, "cnd_broadcast", (cnd_t*))                                             \
   X(thrd_create, int, "thrd_create", (thrd_t*, thrd_start_t, void*))                           \
   X(thrd_join, int, "thrd_join", (thrd_t, int*))                                               \
   X(create, int, "pthread_create",                                                             \
@@ -117,7 +119,9 @@ namespace lockwarden::interpose {
   X(cond_destroy, int, "pthread_cond_destroy", (pthread_cond_t*))              \
   X(cond_wait, int, "pthread_cond_wait", (pthread_cond_t*, pthread_mutex_t*))  \
   X(cond_timedwait, int, "pthread_cond_timedwait",                             \
-    (pthread_cond_t*, pthread_mutex_t*, const timespec*))
+    (pthread_cond_t*, pthread_mutex_t*, const timespec*))                      \
+  X(cond_signal, int, "pthread_cond_signal", (pthread_cond_t*))                \
+  X(cond_broadcast, int, "pthread_cond_broadcast", (pthread_cond_t*))
 
 // What programs linked before glibc 2.3.2 call; the object is a pointer to a condition.
 #define LOCKWARDEN_REAL_OLD_CONDITIONS(X)                                         \

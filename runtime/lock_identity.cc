@@ -12,6 +12,7 @@
 // they name the coming life by the generation that it will have (LifeIn).
 #include "runtime/lock_identity.h"
 
+#include "runtime/condition_signals.h"
 #include "runtime/handler_use.h"
 #include "runtime/lock_class.h"
 #include "runtime/modules.h"
@@ -74,8 +75,12 @@ void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
               uint32_t kind_and_flags, uint64_t site, uint64_t cfa) {
   // Relaxed, all: made visible by L1. First what others add to: they do not wait for L1, and what
   // they have seen of the life must not be lost while this thread walks a stack.
-  lock.own_releases.store(0, std::memory_order_relaxed);
-  lock.foreign_releases.store(0, std::memory_order_relaxed);
+  const uint32_t former = lock.kind_and_flags.load(std::memory_order_relaxed);  // as above
+  if (KindOf(former) == LockKind::kCondition || KindOf(kind_and_flags) == LockKind::kCondition) {
+    ForgetSignals(lock);
+  }
+  lock.own_releases.store(0, std::memory_order_relaxed);      // as above
+  lock.foreign_releases.store(0, std::memory_order_relaxed);  // as above
   lock.name.store(0, std::memory_order_relaxed);  // as above, and so are all of these
   lock.kind_and_flags.store(kind_and_flags, std::memory_order_relaxed);
   lock.serial.store(ledger.header().next_lock_serial.fetch_add(1, std::memory_order_relaxed),
@@ -94,8 +99,13 @@ void FlushCounts(const Ledger& ledger, LockCacheEntry& entry) {
   const uint64_t contentions = entry.contentions.load(std::memory_order_relaxed);  // as above
   LockRecord& lock =  // as above
       ledger.Table<LockRecord>(kLocks)[IndexOf(entry.lock.load(std::memory_order_relaxed))];
-  if (count != 0) lock.acquisitions.fetch_add(count, std::memory_order_relaxed);  // as above
-  if (contentions != 0) {
+  // Where a condition stands now, the counts of the lock that stood there before are nobody's.
+  const bool counted = KindOf(lock.kind_and_flags.load(std::memory_order_relaxed)) !=  // as above
+                       LockKind::kCondition;
+  if (counted && count != 0) {
+    lock.acquisitions.fetch_add(count, std::memory_order_relaxed);  // as above
+  }
+  if (counted && contentions != 0) {
     lock.contentions.fetch_add(static_cast<uint32_t>(contentions),
                                std::memory_order_relaxed);  // as above
   }

@@ -26,8 +26,7 @@ LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock de
 // Where the thread's cache would know this lock.
 __attribute__((always_inline)) inline LockCacheEntry& LockCachePlace(ThreadRecord* record,
                                                                      uint64_t address) {
-  static_assert(kLockCacheSize == 512, "the shift takes the top 9 of 32 bits");
-  return record->lock_cache[(static_cast<uint32_t>(address) * 0x9e3779b1u) >> 23];
+  return record->lock_cache[LockCacheIndex(address)];
 }
 
 // What the thread's cache knows of the lock; ref 0: nothing.

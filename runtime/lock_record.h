@@ -19,6 +19,8 @@
 
 namespace lockwarden::ledger {
 
+// Of a condition, which nobody acquires or releases, the words for that say who signals it;
+// see condition_signals.h.
 struct alignas(64) LockRecord {
   std::atomic<uint64_t> address{0};         // written once, before the record can be found
   std::atomic<uint32_t> generation{0};      // moves at init and destroy; see LifeIn

@@ -127,6 +127,10 @@ static_assert(sizeof(StackCacheEntry) == 64);
 // of orders, and a miss costs a search of the shared tables, or an unwinding. Together with
 // the held list they stay below 64 KiB a thread.
 inline constexpr uint32_t kLockCacheSize = 512;
+constexpr uint32_t LockCacheIndex(uint64_t address) {
+  static_assert(kLockCacheSize == 512, "the shift takes the top 9 of 32 bits");
+  return (static_cast<uint32_t>(address) * 0x9e3779b1u) >> 23;
+}
 inline constexpr uint32_t kOrderCacheSize = 4096;
 inline constexpr uint32_t kStackCacheWays = 4;  // entries that share a place
 inline constexpr uint32_t kStackCacheSets = 64;

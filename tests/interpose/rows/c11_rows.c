@@ -135,7 +135,8 @@ static void Cancelled(void) {
 const struct Row kC11Rows[] = {
     {"mtx_init mtx_lock mtx_trylock mtx_timedlock mtx_unlock mtx_destroy", "C11: mutexes",
      Mutexes},
-    {"cnd_init cnd_wait cnd_timedwait cnd_destroy thrd_create thrd_join", "C11: conditions",
+    {"cnd_init cnd_wait cnd_timedwait cnd_signal cnd_broadcast cnd_destroy thrd_create thrd_join",
+     "C11: conditions",
      Conditions},
     {"thrd_create thrd_join", "C11: threads", Threads},
     {"cnd_wait thrd_create", "C11: cancelled waits", Cancelled},
