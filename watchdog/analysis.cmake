@@ -1,5 +1,7 @@
 # From a ledger to findings. Included by this room's CMakeLists.txt.
 target_sources(lockwarden_watchdog PRIVATE
+  condition_finding.cc
+  condition_watch.cc
   deadlock_advice.cc
   deadlock_detector.cc
   deadlock_finding.cc

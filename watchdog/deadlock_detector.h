@@ -69,6 +69,8 @@ class DeadlockDetector {
   // A lock was released by a thread that did not own it: ownership proves nothing there.
   void NoteHandOver(LockKey lock) { handed_over_.insert(lock); }
   const absl::flat_hash_set<LockKey>& handed_over() const { return handed_over_; }
+  // Slots of threads in deadlocks that were told, and last.
+  const absl::flat_hash_set<uint32_t>& known_slots() const { return known_slots_; }
   void Forget();  // the process is gone
 
   bool has_suspects() const { return !sightings_.empty(); }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "watchdog/condition_finding.h"
 #include "watchdog/deadlock_advice.h"
 #include "watchdog/signal_lock_watch.h"
 
@@ -332,6 +333,15 @@ class Teller {
           absl::StrCat("So do ", deadlock_.core.size() - kSentences, " more, in their ways."));
     }
     finding_.story.push_back("Every other thread is asleep, too, so nobody is left who could.");
+    for (size_t i = 0; i < std::min(kSentences, deadlock_.core.size()); ++i) {
+      if (finding_.threads[i].waits_mode != "signal") continue;
+      const FindingLock& condition = finding_.locks[finding_.threads[i].waits_for];
+      const std::string unheard =
+          UnheardSignals(PartsOf(deadlock_.core[i]), Node(i).lock, condition.label);
+      if (!unheard.empty() && finding_.evidence.back() != unheard) {
+        finding_.evidence.push_back(unheard);
+      }
+    }
   }
 
   const FindingParts& lead_;

@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "watchdog/condition_watch.h"
 #include "watchdog/deadlock_detector.h"
 #include "watchdog/deadlock_finding.h"
 #include "watchdog/exit_watch.h"
@@ -64,6 +65,12 @@ class ProcessJudge::Impl {
     exits_.Look(snapshot_, parts_, now_ns, /*last=*/false, &findings);
     // A deadlock that is about to be told explains more than a stall does.
     if (!detector_.has_suspects()) stalls_.Look(snapshot_, parts_, stuck_, now_ns, &findings);
+    if (snapshot_.moved || conditions_.watches()) {
+      conditions_.Look({.snapshot = &snapshot_, .reader = reader_, .kernel = kernel_,
+                        .handed_over = &detector_.handed_over(),
+                        .known = &detector_.known_slots()},
+                       parts_, now_ns, &findings);
+    }
     if (options_.predict && signal_locks_.waits()) {
       signal_locks_.Tell(parts_, kernel_->CaughtSignals(), detector_.has_suspects(), now_ns,
                          &findings);
@@ -230,6 +237,7 @@ class ProcessJudge::Impl {
   SignalLockWatch signal_locks_;
   ExitWatch exits_;
   StallWatch stalls_;
+  ConditionWatch conditions_;
   FindingParts parts_;
   Snapshot snapshot_;
   JudgeState state_;

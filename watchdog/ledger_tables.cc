@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/condition_signals.h"
 #include "watchdog/snapshot.h"
 
 namespace lockwarden {
@@ -29,6 +30,20 @@ LockKey KeyOf(ledger::PackedRef ref) {
   return {ledger::IndexOf(ref), ledger::GenerationOf(ref)};
 }
 
+// The same words as a lock's, with another meaning.
+SignalsSeen SignalsOf(const LockRecord& condition) {
+  SignalsSeen signals;
+  const uint64_t by = Load(condition.acquisitions);
+  const uint32_t marks = Load(condition.contentions);
+  signals.by[0] = static_cast<uint32_t>(by);
+  signals.by[1] = static_cast<uint32_t>(by >> 32);
+  signals.by_others = (marks & ledger::kOthersSignal) != 0;
+  signals.heard = (marks & ledger::kSomebodyHeard) != 0;
+  signals.unheard = marks / ledger::kOneUnheard;
+  signals.unheard_stack = Load(condition.foreign_releases);
+  return signals;
+}
+
 LockInfo Nothing(LockKey key) {
   LockInfo info;
   info.key = key;
@@ -37,6 +52,19 @@ LockInfo Nothing(LockKey key) {
 }
 
 }  // namespace
+
+uint64_t LedgerReader::Acquisitions(const LockInfo& lock) const {
+  uint64_t sum = lock.acquisitions;
+  const uint32_t used = Used(ledger::kThreads);
+  for (uint32_t slot = 0; slot < used; ++slot) {
+    const auto& record = *Record<ledger::ThreadRecord>(ledger::kThreads, slot);
+    const ledger::LockCacheEntry& entry = record.lock_cache[ledger::LockCacheIndex(lock.address)];
+    if (Load(entry.address) == lock.address && KeyOf(Load(entry.lock)) == lock.key) {
+      sum += Load(entry.count);
+    }
+  }
+  return sum;
+}
 
 uint32_t LedgerReader::FileLockTaken(uint64_t descriptor) const {
   const uint32_t used = Used(ledger::kLocks);
@@ -62,10 +90,14 @@ LockInfo LedgerReader::Lock(LockKey key) const {
   info.lock_class = Load(record.lock_class);
   info.name = Name(Load(record.name));
   info.serial = Load(record.serial);
-  info.contentions = Load(record.contentions);
   info.wait_ns = Load(record.wait_ns);
-  info.acquisitions = Load(record.acquisitions);
-  info.foreign_releases = Load(record.foreign_releases);
+  if (info.kind == ledger::LockKind::kCondition) {
+    info.signals = SignalsOf(record);
+  } else {
+    info.contentions = Load(record.contentions);
+    info.acquisitions = Load(record.acquisitions);
+    info.foreign_releases = Load(record.foreign_releases);
+  }
   if (info.kind == ledger::LockKind::kSemaphore) {
     info.own_releases = Load(record.own_releases);
   } else if (info.kind != ledger::LockKind::kFileLock) {

@@ -89,6 +89,15 @@ struct ThreadInfo {
   std::vector<Wait> waits;     // innermost frame last: the one it is blocked in
 };
 
+// Who was seen to signal a condition: evidence, not proof; see runtime/condition_signals.h.
+struct SignalsSeen {
+  uint32_t unheard = 0;        // found nobody waiting, at least; none is counted ...
+  bool heard = false;          // ... once one has found somebody
+  uint32_t by[2] = {};         // serials of threads that signalled; 0: none
+  bool by_others = false;      // and more threads than these
+  uint32_t unheard_stack = 0;  // of the last one that found nobody
+};
+
 struct LockInfo {
   LockKey key;
   uint64_t address = 0;
@@ -104,6 +113,7 @@ struct LockInfo {
   uint64_t acquisitions = 0;  // flushed part only
   uint32_t own_releases = 0;  // semaphores only
   uint32_t foreign_releases = 0;
+  SignalsSeen signals;  // conditions only
   // Neither semaphores nor file locks: where code outside signal handlers took it, and
   // whether only to read.
   uint32_t plain_stack = 0;
@@ -225,6 +235,8 @@ class LedgerReader {
   // One thread's record again, for the second collect; state kFree if it is gone.
   ThreadInfo Thread(uint32_t slot) const;
   LockInfo Lock(LockKey key) const;  // kind kNone if the key makes no sense
+  // How often a lock was acquired, by all threads together; looks into every thread's cache.
+  uint64_t Acquisitions(const LockInfo& lock) const;
   // The stack that last took a file lock through this descriptor; 0: not known. Looks through
   // all locks.
   uint32_t FileLockTaken(uint64_t descriptor) const;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/condition_signals.h"
+
 namespace lockwarden {
 
 using ledger::LockKind;
@@ -121,6 +123,21 @@ void Scene::BlockCondition(uint32_t thread, Ref condition, Ref mutex, bool on_mu
   // Once woken it waits for the mutex without a limit, whatever the call's limit was.
   kernel.SleepOn(TidOf(thread), on_mutex ? AddressOf(mutex) : AddressOf(condition) + 8,
                  timed && !on_mutex);
+}
+
+void Scene::Signalled(uint32_t serial, Ref condition, bool heard) {
+  ledger::LockRecord& record = book.lock(condition);
+  std::atomic<uint64_t>& by = ledger::Signallers(record);
+  const uint64_t first = by & 0xffffffffu;
+  if (first == 0) {
+    by = serial;
+  } else if (first != serial && by >> 32 == 0) {
+    by |= uint64_t{serial} << 32;
+  } else if (first != serial && by >> 32 != serial) {
+    ledger::SignalMarks(record) |= ledger::kOthersSignal;
+  }
+  ledger::SignalMarks(record) |= heard ? ledger::kSomebodyHeard : 0;
+  if (!heard) ledger::SignalMarks(record) += ledger::kOneUnheard;
 }
 
 void Scene::BlockBarrier(uint32_t thread, Ref barrier) {

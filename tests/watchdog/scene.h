@@ -53,6 +53,8 @@ class Scene {
   void BlockJoin(uint32_t thread, uint32_t joined);
   // Asleep on the condition, or, with `on_mutex`, already on its mutex.
   void BlockCondition(uint32_t thread, Ref condition, Ref mutex, bool on_mutex, bool timed = false);
+  // A thread (by serial) has signalled it, and found somebody waiting or not.
+  void Signalled(uint32_t serial, Ref condition, bool heard);
   void BlockBarrier(uint32_t thread, Ref barrier);
   // `from` as a join names a thread; 0: anybody may keep the promise.
   void BlockFuture(uint32_t thread, Ref future, Ref from, bool timed = false);
