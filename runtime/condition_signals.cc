@@ -34,7 +34,7 @@ void AddSignaller(LockRecord& condition, uint32_t serial) {
 void NoteSignal(const Place& place, const void* condition, DescribeLock describe, bool heard,
                 uint64_t site) {
   const LockUse use = IdentifyLock(place.record, condition, describe, site, place.cfa);
-  if (use.ref == 0) return;
+  if (use.ref == 0 || (use.kind_and_flags & kFolded) != 0) return;
   LockRecord& record = this_thread.locks[IndexOf(use.ref)];
   // Relaxed, all: evidence only; the serial is this thread's own.
   const uint32_t serial = place.record->serial.load(std::memory_order_relaxed);

@@ -7,10 +7,16 @@
 //                                                   sees the new life's description
 //   L2 generation                    acquire
 //
+// When the lock table is full, further locks fold into one record for each kind and set of
+// flags (kFolded), for which room is kept. It tells a reader that such a lock is waited for,
+// and where; who holds it only the lock's own word says, as with a lock that is handed over.
+//
 // Between L0 and L1 the record is described, so a reader that checks the generation before
 // and after knows whether both belong together. Threads of the program do not wait for L1:
 // they name the coming life by the generation that it will have (LifeIn).
 #include "runtime/lock_identity.h"
+
+#include <algorithm>
 
 #include "runtime/condition_signals.h"
 #include "runtime/handler_use.h"
@@ -31,9 +37,28 @@ uint32_t FindRecord(const Ledger& ledger, uint64_t address) {
   });
 }
 
+// No object of the program lies there; the kind and flags are in the low half.
+constexpr uint64_t kFoldedBase = 0xf01d'0000'0000'0000ull;
+constexpr uint32_t kRoomForFolded = 64;  // of a small table a sixteenth
+
+bool IsFolded(uint64_t address) { return address >> 48 == kFoldedBase >> 48; }
+
+// The table is full, but for the room that is kept.
+bool IsFull(const Ledger& ledger) {
+  const TableDirectoryEntry& locks = ledger.header().tables[kLocks];
+  // Relaxed: a bound that a few threads may overstep together.
+  const uint32_t room = std::min(kRoomForFolded, locks.capacity / 16);
+  return locks.used.load(std::memory_order_relaxed) + room >= locks.capacity;  // as above
+}
+
 uint32_t FindOrAddRecord(const Ledger& ledger, uint64_t address) {
   const uint32_t found = FindRecord(ledger, address);
   if (found != GrowingIndex::kNotFound) return found;
+  if (!IsFolded(address) && IsFull(ledger)) {
+    // Relaxed: a statistic.
+    ledger.header().tables[kLocks].dropped.fetch_add(1, std::memory_order_relaxed);
+    return kNoIndex;
+  }
   const uint32_t fresh = ledger.Allocate(kLocks);
   if (fresh == kNoIndex) return kNoIndex;
   const uint64_t behind = address + 1;  // as of a return address: static storage is a module's
@@ -135,16 +160,35 @@ LockUse Remember(const Ledger& ledger, ThreadRecord* record, uint32_t index,
   return {ref, kind_and_flags, &entry};
 }
 
+// The record that stands for all locks of this kind. It is remembered by an address that no
+// lock has, so that none is taken for another: each is looked for again at each acquisition.
+LockUse IdentifyFolded(ThreadRecord* record, uint32_t described, uint64_t site, uint64_t cfa) {
+  const Ledger ledger = TheLedger();
+  const uint64_t address = kFoldedBase | described;
+  const uint32_t index = FindOrAddRecord(ledger, address);
+  if (index == kNoIndex) return {};
+  LockRecord& folded = ledger.Table<LockRecord>(kLocks)[index];
+  const uint32_t seen = folded.generation.load(std::memory_order_acquire);     // L2
+  const uint32_t now = folded.kind_and_flags.load(std::memory_order_relaxed);  // by L1
+  if ((now & kRecordDestroyed) != 0 && BeginChange(folded, seen)) {
+    Describe(ledger, record, folded, described | kFolded, site, cfa);
+    // As if one had been handed over: who holds "it" proves nothing. Relaxed: by L1.
+    folded.foreign_releases.store(1, std::memory_order_relaxed);
+    EndChange(folded);
+  }
+  return Remember(ledger, record, index, described | kFolded, address);
+}
+
 }  // namespace
 
 LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock describe,
                          uint64_t site, uint64_t cfa) {
   const Ledger ledger = TheLedger();
   const uint64_t address = reinterpret_cast<uint64_t>(lock);
-  const uint32_t index = FindOrAddRecord(ledger, address);
-  if (index == kNoIndex) return {};
-  LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
   const uint32_t described = describe(lock);
+  const uint32_t index = FindOrAddRecord(ledger, address);
+  if (index == kNoIndex) return IdentifyFolded(record, described, site, cfa);
+  LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
   // In this order: if L0 then succeeds, no life has begun or ended since.
   const uint32_t seen = lock_record.generation.load(std::memory_order_acquire);           // L2
   const uint32_t now = lock_record.kind_and_flags.load(std::memory_order_relaxed);  // by L1

@@ -49,6 +49,7 @@ enum LockFlag : uint32_t {
   kRecordDestroyed = 1u << 18,  // destroyed; the next use begins a new life
   kBehindPointer = 1u << 19,  // at its address stands a pointer to the object that is slept on
   kOneUnit = 1u << 20,        // a semaphore that was created with one unit: perhaps a lock
+  kFolded = 1u << 24,  // stands for every lock of this kind that found the lock table full
 };
 
 // How a lock is held or waited for: the low 4 bits of a PackedRef.

@@ -265,6 +265,11 @@ void NoteOrderViolation(const Place& place, PackedRef wanted, PackedRef held, Ta
 void NoteConditionMutex(const Place& place, PackedRef condition, PackedRef mutex, uint64_t site) {
   if (mutex == 0) return;
   const Ledger ledger = TheLedger();
+  // Relaxed: written when the life began.
+  const auto is_folded = [&](PackedRef ref) {
+    return (RecordOf(ledger, ref).kind_and_flags.load(std::memory_order_relaxed) & kFolded) != 0;
+  };
+  if (is_folded(condition) || is_folded(mutex)) return;  // one name of many
   const uint32_t mine = IndexOf(mutex);
   // Of two threads that wait with different mutexes the second finds the first one's mutex
   // here, and then its wait, published before: acquire and release pair with each other.

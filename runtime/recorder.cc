@@ -194,9 +194,28 @@ PackedRef PopHeld(ThreadRecord* record, uint32_t frame, uint32_t lock_index) {
   return ref;
 }
 
+// A hold of some lock that the lock table had no room for; 0: there is none.
+static PackedRef NewestFolded(ThreadRecord* record) {
+  for (uint32_t f = kFrames; f-- > 0;) {
+    // Relaxed, all: own record; a life's description is written when it begins.
+    for (uint32_t i = record->FrameAt(f).held_count.load(std::memory_order_relaxed); i-- > 0;) {
+      const PackedRef ref =
+          record->held[kHeldBegin[f] + i].lock.load(std::memory_order_relaxed);  // own record
+      if (ref == 0) continue;
+      const uint32_t kind_and_flags =
+          this_thread.locks[IndexOf(ref)].kind_and_flags.load(std::memory_order_relaxed);  // above
+      if ((kind_and_flags & kFolded) != 0) return ref;
+    }
+  }
+  return 0;
+}
+
 PackedRef RecordReleaseSlow(const Place& place, const void* lock) {
   const PackedRef life = FindLock(lock);
   if (life != 0) return PopHeld(place.record, place.frame_index, IndexOf(life));
+  if (const PackedRef folded = NewestFolded(place.record); folded != 0) {
+    return PopHeld(place.record, place.frame_index, IndexOf(folded));
+  }
   Increment(place.record->unknown_releases);
   return 0;
 }

@@ -169,11 +169,12 @@ struct Place {
 // The relock of a lock that the thread held already: one entry stands for all levels.
 void HoldAgain(const Place& place, PackedRef ref, uint64_t site, uint32_t stack);
 
-// Read-write locks, semaphores, and what is recursive: the held list must be searched.
+// Read-write locks, semaphores, what is recursive or folded: the held list must be searched.
 LOCKWARDEN_INLINE bool MayBeHeldTwice(uint32_t kind_and_flags) {
   constexpr auto bit = [](LockKind kind) { return 1u << static_cast<uint32_t>(kind); };
   constexpr uint32_t kOnce = bit(LockKind::kMutex) | bit(LockKind::kLock) | bit(LockKind::kSpin);
-  return (kind_and_flags & kRecursive) != 0 || (kOnce >> (kind_and_flags & 31) & 1) == 0;
+  return (kind_and_flags & (kRecursive | kFolded)) != 0 ||
+         (kOnce >> (kind_and_flags & 31) & 1) == 0;
 }
 
 // How far the short ways look (known_acquire.h, known_lock.h). At once: no further than takes a
@@ -198,6 +199,10 @@ class Acquisition {
     ref_ = use.ref | static_cast<uint8_t>(Object::mode) | mode_bits;
     if (__builtin_expect(MayBeHeldTwice(use.kind_and_flags), 0)) {
       again_ = FindHeld(scope.record(), IndexOf(ref_)) != nullptr;
+      if ((use.kind_and_flags & kFolded) != 0) {
+        WaitForFolded(lock);
+        return;
+      }
     }
     stack_ = CaptureIfWanted(scope.record(), site, scope.cfa());
     if (stack_ != 0) NoteUse(scope.record(), ref_, KindOf(use.kind_and_flags), site, stack_);
@@ -246,6 +251,15 @@ class Acquisition {
   PackedRef ref() const { return ref_; }  // 0: the lock table is full
 
  private:
+  // Which lock it is stands in the details only, so they are written in any case; and in no
+  // order, which would be that of many locks.
+  __attribute__((noinline, cold)) void WaitForFolded(const void* lock) {
+    stack_ = CaptureIfWanted(scope_.record(), site_, scope_.cfa());
+    if ((mode_bits_ & kTry) != 0) return;
+    contended_ = true;
+    BeginContended(scope_.record(), scope_.frame(), ref_, lock, site_, stack_);
+  }
+
   Scope<WhichFrame> scope_;
   uint64_t site_;
   uint32_t stack_ = 0;

@@ -128,7 +128,9 @@ FindingLock FindingParts::Lock(LockKey key) const {
   lock.address = info.address;
   std::string spoken = lock.kind;
   std::replace(spoken.begin(), spoken.end(), '_', ' ');
-  if (!lock.name.empty()) {
+  if ((info.flags & ledger::kFolded) != 0) {
+    lock.label = absl::StrCat(spoken, " beyond the lock table's room");
+  } else if (!lock.name.empty()) {
     lock.label = absl::StrCat("\"", lock.name, "\"");
   } else if (info.kind == LockKind::kFutex) {
     lock.label = absl::StrCat("futex at 0x", absl::Hex(lock.address));  // not an object of its own

@@ -14,6 +14,7 @@ using Says = LockWord::Says;
 void LockRequirement::Resolve(uint32_t i) {
   ModelNode& node = Node(i);
   if (!node.lock.alive) return;
+  if ((node.lock.flags & ledger::kFolded) != 0) return ResolveFolded(i);
   if (node.lock.kind == LockKind::kSemaphore) return ResolveSemaphore(i);
   if (node.mode != Mode::kExclusive && node.mode != Mode::kShared && node.mode != Mode::kUpgrade) {
     return ResolvePromised(i);
@@ -39,6 +40,14 @@ void LockRequirement::ResolvePromised(uint32_t i) {
 void LockRequirement::ReadWord(ModelNode& node) {
   node.word = ReadLockWord(in_.kernel, node.lock);
   read_words_ = true;
+}
+
+// One of many locks that share a record: whose it is, only its word says.
+void LockRequirement::ResolveFolded(uint32_t i) {
+  Node(i).lock.address = Node(i).wait->object;
+  ReadWord(Node(i));
+  if (Node(i).word.says == Says::kOwned) return WaitForNamedOwner(i, {});
+  WaitForAnyone(Node(i));
 }
 
 void LockRequirement::WaitForAnyone(ModelNode& node) {

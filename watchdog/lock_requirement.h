@@ -28,6 +28,7 @@ class LockRequirement {
   ModelNode& Node(uint32_t i) { return index_.Node(i); }
   void ReadWord(ModelNode& node);
   void ResolvePromised(uint32_t i);
+  void ResolveFolded(uint32_t i);
   void ResolveOwned(uint32_t i);
   void ResolveSharedLock(uint32_t i, const std::vector<Holder>& seats,
                          const std::vector<Holder>& readers, uint64_t read_holds);

@@ -40,6 +40,43 @@ TEST(OwnerDeadlockTest, TwoDeadlocksAtOnceAreTwoFindings) {
   EXPECT_EQ(scene.judge().state().deadlock_cycles, 2u);
 }
 
+// Two mutexes that share a record, since the lock table was full when they were first taken.
+struct BeyondTheTable {
+  BeyondTheTable() {
+    scene.book.lock(folded).foreign_releases = 1;
+    for (int i = 0; i < 2; ++i) {
+      scene.kernel.Clear(Address(i), 40);
+      scene.kernel.SetWord(Address(i), 2);
+      scene.kernel.SetWord(Address(i) + 8, scene.TidOf(threads[i]));
+      const auto held = static_cast<uint8_t>(ledger::Mode::kExclusive);
+      scene.book.Hold(threads[i], ledger::WithMode(folded, held), 0x4010);
+      scene.book.BeginWait(threads[i], ledger::WithMode(folded, held), Address(1 - i), 0x4020);
+      scene.kernel.SleepOn(scene.TidOf(threads[i]), Address(1 - i));
+    }
+  }
+  static uint64_t Address(int i) { return 0x90000 + static_cast<uint64_t>(i) * 0x100; }
+
+  Scene scene;
+  const uint32_t threads[2] = {scene.Thread("one"), scene.Thread("two")};
+  const uint32_t other = scene.Thread("other");
+  const Scene::Ref folded = scene.Mutex(ledger::kFolded);
+};
+
+TEST(OwnerDeadlockTest, LocksThatTheTableHadNoRoomForAreToldByTheirWords) {
+  BeyondTheTable locks;
+  const auto findings = locks.scene.Judge();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind, FindingKind::kDeadlock);
+  EXPECT_EQ(findings[0].confidence, Confidence::kStrong);
+  EXPECT_EQ(findings[0].threads.size(), 2u);
+}
+
+TEST(OwnerDeadlockTest, LocksThatTheTableHadNoRoomForAreNotTakenForOneLock) {
+  BeyondTheTable locks;  // "two" waits for a mutex that the running thread has
+  locks.scene.kernel.SetWord(BeyondTheTable::Address(0) + 8, locks.scene.TidOf(locks.other));
+  EXPECT_TRUE(locks.scene.Judge().empty());
+}
+
 TEST(OwnerDeadlockTest, RelockingAPlainMutexIsASelfDeadlock) {
   Scene scene;
   scene.Thread("main");
