@@ -228,7 +228,7 @@ void DeadlockDetector::FindAsleep(Detection* detection) {
   }
   // A process that shares this one's memory is as good as a thread of it.
   if (kernel_->MemoryIsShared()) return;
-  if (!caught.has_value() || HandlersRunByThemselves(*caught)) return;
+  if (HandlersRunByThemselves(kernel_)) return;
   for (Deadlock& deadlock : found) {
     if (handlers && !HoldsAgainstHandlers(model, deadlock)) continue;
     deadlock.everyone_asleep = true;
@@ -257,8 +257,7 @@ void DeadlockDetector::FindLockLike(Detection* detection, uint64_t now_ns) const
           });
         });
     if (told || std::any_of(cycle.begin(), cycle.end(), told_or_too_early)) continue;
-    const std::optional<uint64_t> caught = kernel_->CaughtSignals();
-    if (!caught.has_value() || HandlersRunByThemselves(*caught)) return;
+    if (HandlersRunByThemselves(kernel_)) return;
     Deadlock deadlock;
     deadlock.presumed = true;
     deadlock.core = std::move(cycle);

@@ -122,9 +122,15 @@ uint64_t WakingSignals(uint64_t caught) {
   return caught;
 }
 
-bool HandlersRunByThemselves(uint64_t caught) {
+bool HandlersRunByThemselves(KernelView* kernel) {
+  const std::optional<uint64_t> handled = kernel->CaughtSignals();
+  if (!handled.has_value()) return true;
+  const uint64_t caught = WakingSignals(*handled);
+  if (caught == 0) return false;
   const auto bit = [](int number) { return uint64_t{1} << (number - 1); };
   const uint64_t real_time = ~uint64_t{0} << (34 - 1);
+  const std::optional<uint64_t> timers = kernel->TimerSignals();
+  if (!timers.has_value() || (caught & *timers) != 0) return true;
   return (caught & (bit(SIGALRM) | bit(SIGVTALRM) | bit(SIGPROF) | bit(SIGIO) | bit(SIGURG) |
                     bit(SIGCHLD) | real_time)) != 0;
 }

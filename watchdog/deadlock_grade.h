@@ -15,9 +15,10 @@ void Grade(const WaitModel& model, bool inferred, uint64_t confirm_after_ns, Dea
 // for those that report its own errors, and glibc's internal ones.
 uint64_t WakingSignals(uint64_t caught);
 
-// Whether a handler among those may run with nobody outside sending a signal: for a timer, a
-// descriptor, a child that ends. It may post where no handler ever did.
-bool HandlersRunByThemselves(uint64_t caught);
+// Whether a handler of the process may run with nobody outside sending a signal: for a timer,
+// a descriptor, a child that ends. It may post where no handler ever did. True if it cannot be
+// known.
+bool HandlersRunByThemselves(KernelView* kernel);
 
 // Whether threads that are all asleep may be told as deadlocked although a handler could
 // wake them: only round a cycle whose semaphores were never handed over.

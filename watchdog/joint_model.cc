@@ -258,8 +258,7 @@ class Builder {
     const LockInfo theirs = Of(holder.node).reader->Lock(holder.hold->lock);
     node.lock_like = theirs.own_releases >= 1 && holder.hold->depth == 0;
     if (!node.lock_like || !asking()) return;
-    const std::optional<uint64_t> caught = Of(i).kernel->CaughtSignals();
-    if (!caught.has_value() || HandlersRunByThemselves(*caught)) node.lock_like = false;
+    if (HandlersRunByThemselves(Of(i).kernel)) node.lock_like = false;
     absl::flat_hash_set<int> pids;
     for (const JudgedProcess& process : processes_) pids.insert(process.pid);
     if (MappedElsewhere(id, pids)) node.lock_like = false;  // it could be posted from there
@@ -285,7 +284,8 @@ class Builder {
     const std::optional<uint64_t> caught = process.kernel->CaughtSignals();
     // A handler ends a wait for a file, and many a program has one for just that: an alarm is
     // its time limit.
-    if (!Node(i).stayed_asleep || !caught.has_value() || HandlersRunByThemselves(*caught)) return;
+    if (!Node(i).stayed_asleep || !caught.has_value()) return;
+    if (HandlersRunByThemselves(process.kernel)) return;
     const KernelThread thread = process.kernel->Thread(Node(i).tid);
     const std::optional<FileLockWait> wait = in_.files->Ask(process.pid, thread, process.kernel);
     const uint64_t fd = Node(i).lock.address & 0xffffffffu;

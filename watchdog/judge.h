@@ -43,6 +43,8 @@ class KernelView {
   virtual std::optional<std::vector<uint32_t>> Tids() = 0;
   // Signals that have a handler, bit n-1 for signal n; nullopt: not known.
   virtual std::optional<uint64_t> CaughtSignals() { return std::nullopt; }
+  // Signals that an armed POSIX timer sends, bit n-1 for signal n; nullopt: not known.
+  virtual std::optional<uint64_t> TimerSignals() { return 0; }
   // Another process (clone with CLONE_VM and without CLONE_THREAD) works in the same memory.
   virtual bool MemoryIsShared() { return false; }
   // Memory that no other process can wake a sleeper through: a mapping that is not shared.

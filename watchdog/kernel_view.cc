@@ -173,6 +173,24 @@ class ProcKernelView : public KernelView {
     return mask;
   }
 
+  // "ID: 0", "signal: 10/0000000000000000", "notify: signal/pid.4242", "ClockID: 1", each timer.
+  std::optional<uint64_t> TimerSignals() override {
+    const int fd = open((root_ + "/timers").c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return std::nullopt;  // a kernel without CONFIG_CHECKPOINT_RESTORE
+    close(fd);
+    bool gone = false;
+    const std::string timers = ReadSmallFile(root_ + "/timers", &gone);
+    uint64_t mask = 0;
+    for (absl::string_view line : absl::StrSplit(timers, '\n')) {
+      if (!absl::ConsumePrefix(&line, "signal: ")) continue;
+      int number = 0;
+      const absl::string_view digits = line.substr(0, line.find('/'));
+      if (!absl::SimpleAtoi(digits, &number) || number < 0 || number > 64) return std::nullopt;
+      if (number != 0) mask |= uint64_t{1} << (number - 1);  // 0: it only counts
+    }
+    return mask;
+  }
+
   bool MemoryIsShared() override {
     DIR* folder = opendir("/proc");
     if (folder == nullptr) return false;

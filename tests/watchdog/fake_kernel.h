@@ -41,6 +41,7 @@ class FakeKernelView : public KernelView {
   }
   std::optional<uint64_t> ThrottledUs() override { return throttled_us += throttled_us_a_read; }
   std::optional<uint64_t> CaughtSignals() override { return caught_signals; }
+  std::optional<uint64_t> TimerSignals() override { return timer_signals; }
   bool MemoryIsShared() override { return memory_shared; }
   bool IsPrivate(uint64_t) override { return memory_private; }
   bool ReadMemory(uint64_t address, void* out, size_t size) override {
@@ -96,6 +97,7 @@ class FakeKernelView : public KernelView {
   std::vector<SharedMapping> shared;
   std::set<uint32_t> ended;
   std::optional<uint64_t> caught_signals = 0;
+  std::optional<uint64_t> timer_signals = 0;
   std::function<void()> after_listing;  // what happens once the threads have been listed
   int thread_reads = 0, tid_reads = 0;
 };

@@ -204,6 +204,22 @@ TEST_F(LiveProcessTest, CaughtSignalsAreThoseWithAHandler) {
   EXPECT_NE(*caught & (uint64_t{1} << (SIGUSR2 - 1)), 0u);
 }
 
+TEST_F(LiveProcessTest, TimerSignalsAreThoseThatArmedTimersSend) {
+  const uint64_t user_signal = uint64_t{1} << (SIGUSR2 - 1);
+  const std::optional<uint64_t> before = kernel_->TimerSignals();
+  if (!before.has_value()) GTEST_SKIP() << "no /proc/PID/timers";
+  EXPECT_EQ(*before & user_signal, 0u);
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGUSR2;
+  timer_t timer;
+  ASSERT_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+  const std::optional<uint64_t> armed = kernel_->TimerSignals();
+  timer_delete(timer);
+  ASSERT_TRUE(armed.has_value());
+  EXPECT_EQ(*armed & user_signal, user_signal);
+}
+
 TEST_F(LiveProcessTest, AProcessThatIsGoneGivesNothing) {
   const auto nobody = MakeProcKernelView(0x3ffffff0);
   EXPECT_FALSE(nobody->Thread(1).exists);

@@ -75,6 +75,23 @@ TEST_F(SemaphoreAbBa, IsSilentIfATimerOrAChildsEndMayRunAHandler) {
   }
 }
 
+TEST_F(SemaphoreAbBa, IsSilentIfAnArmedTimerMayRunAHandler) {
+  MakeLockLike();
+  const uint64_t user_signal = uint64_t{1} << (SIGUSR1 - 1);
+  for (const std::optional<uint64_t> timers :
+       {std::optional<uint64_t>(user_signal), std::optional<uint64_t>()}) {
+    scene.kernel.caught_signals = user_signal;
+    scene.kernel.timer_signals = timers;
+    EXPECT_TRUE(JudgeForLong().empty());
+  }
+}
+
+TEST_F(SemaphoreAbBa, IsToldThoughATimerSendsASignalThatNobodyCatches) {
+  MakeLockLike();
+  scene.kernel.timer_signals = uint64_t{1} << (SIGUSR1 - 1);
+  EXPECT_EQ(Judge().size(), 1u);
+}
+
 TEST_F(SemaphoreAbBa, IsSilentIfAnotherProcessSharesTheMemory) {
   scene.kernel.memory_shared = true;
   EXPECT_TRUE(Judge().empty());
