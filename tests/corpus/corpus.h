@@ -7,9 +7,9 @@
 //   // expect: KIND              exactly one finding, of that kind (and an abort, if it hangs)
 //   // expect: KIND or KIND      the same, and which of them is a matter of timing
 //
-// Threads meet at barriers, so that a situation is certain. A nap is there only where being
-// asleep is the situation, and where a situation has to stand for longer than a reader needs
-// to look twice.
+// Threads meet at barriers, so that a situation is certain, and where being asleep is the
+// situation, its other side looks for that. A nap is there only where a situation has to stand
+// for longer than a reader needs to look twice.
 #pragma once
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,6 +64,19 @@ static inline pthread_t start(void* (*body)(void*), void* argument) {
 }
 
 static inline void join(pthread_t thread) { CHECK(pthread_join(thread, NULL) == 0); }
+
+// Until the thread that writes its tid there sleeps in a futex call, which has to be its only
+// one by then.
+static inline void until_asleep(const volatile pid_t* tid) {
+  for (int number = 0; number != SYS_futex;) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", *tid);
+    FILE* const file = *tid == 0 ? NULL : fopen(path, "r");
+    if (file == NULL || fscanf(file, "%d", &number) != 1) number = 0;  // "running"
+    if (file != NULL) fclose(file);
+    if (number != SYS_futex) nap(1);
+  }
+}
 
 static inline pthread_barrier_t barrier_of(unsigned threads) {
   pthread_barrier_t barrier;

@@ -4,9 +4,11 @@
 
 static pthread_rwlock_t lock;
 static pthread_barrier_t reading;
+static volatile pid_t writing;
 
 static void* writer(void* unused) {
   pthread_barrier_wait(&reading);
+  writing = gettid();
   pthread_rwlock_wrlock(&lock);
   return unused;
 }
@@ -20,7 +22,7 @@ int main(void) {
   const pthread_t thread = start(writer, NULL);
   pthread_rwlock_rdlock(&lock);
   pthread_barrier_wait(&reading);
-  nap(200);  // the writer is asleep in wrlock: that is the situation
+  until_asleep(&writing);
   pthread_rwlock_rdlock(&lock);
   join(thread);
   return 0;

@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 struct Shared {
-  atomic_int ready, here, gone;
+  atomic_int ready, here, gone, waiter;
   pthread_mutex_t mutex[2];
   pthread_rwlock_t rwlock[2];
 };
@@ -177,18 +177,32 @@ static int wait_for(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// Until the process, of one thread, that writes its pid there sleeps.
+static void until_asleep(atomic_int* process) {
+  for (char state = '?'; state != 'S'; usleep(1000)) {
+    char path[64];
+    const int pid = atomic_load(process);
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE* const stat = pid == 0 ? NULL : fopen(path, "r");
+    if (stat == NULL) continue;
+    if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) state = '?';
+    fclose(stat);
+  }
+}
+
 // The holder dies while it holds; what happens then depends on the mutex.
 static int bereaved(void) {
   const pid_t holder = child();
   if (holder == 0) {
     pthread_mutex_lock(&shared->mutex[0]);
     meet(&shared->here, 2);
-    usleep(300000);  // so that the other waits by then, most likely; it need not
+    until_asleep(&shared->waiter);
     _exit(0);
   }
   meet(&shared->here, 2);
   const pid_t waiter = child();
   if (waiter == 0) {
+    atomic_store(&shared->waiter, getpid());
     const int rc = pthread_mutex_lock(&shared->mutex[0]);
     printf("%s\n", rc == EOWNERDEAD ? "the owner is dead" : "locked");
     fflush(stdout);

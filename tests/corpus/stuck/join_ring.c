@@ -1,0 +1,19 @@
+// expect: deadlock
+// Three threads join each other in a ring, which libc refuses to two only.
+#include "../corpus.h"
+
+static pthread_t threads[3];
+static pthread_barrier_t all;
+
+static void* joins_next(void* which) {
+  pthread_barrier_wait(&all);
+  join(threads[((long)which + 1) % 3]);
+  return NULL;
+}
+
+int main(void) {
+  all = barrier_of(4);
+  for (long i = 0; i < 3; ++i) threads[i] = start(joins_next, (void*)i);
+  pthread_barrier_wait(&all);
+  for (;;) stand();  // others work on
+}
