@@ -76,6 +76,7 @@ def end(process):
 
 class Case(unittest.TestCase):
     """A test with a folder of its own, which is removed at the end."""
+    deadline = DEADLINE
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lockwarden-test-"))
@@ -98,10 +99,10 @@ class Case(unittest.TestCase):
             **options,
         )
         try:
-            out, err = process.communicate(stdin, timeout=DEADLINE)
+            out, err = process.communicate(stdin, timeout=self.deadline)
         except subprocess.TimeoutExpired:
             end(process)
-            raise AssertionError(f"{command} did not end within {DEADLINE:.0f} s") from None
+            raise AssertionError(f"{command} did not end within {self.deadline:.0f} s") from None
         return Result(process.returncode, out, err, [])
 
     def supervised(self, *command, flags=()):

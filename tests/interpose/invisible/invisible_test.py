@@ -373,6 +373,8 @@ class Loading(Situations):
 
 
 class Crowds(Situations):
+    deadline = 200.0  # seconds; a crowd takes ten, on a machine of its own
+
     def test_ten_thousand_threads_at_once(self):
         self.same("ten-thousand-threads", wanted=0)
 
