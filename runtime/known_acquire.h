@@ -69,7 +69,7 @@ LOCKWARDEN_INLINE KnownAcquire LookUpAcquire(const Scope<WhichFrame>& scope, con
     }
     if (!kTries && TheSettings().order) {
       if (kLook == Look::kAtOnce && held_count != 1) return {};
-      const uint64_t hash = kLook == Look::kAtOnce ? HashOfOrder(record->held[0], ref)
+      const uint64_t hash = kLook == Look::kAtOnce ? HashOfOrder(record, 1, ref)
                                                    : HeldHash(record, scope.frame_index(), ref);
       if (!KnownOrder(record, hash)) return {};
     }

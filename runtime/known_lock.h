@@ -57,7 +57,7 @@ LOCKWARDEN_INLINE bool MayHoldToo(ThreadRecord* record, uint32_t count, PackedRe
     if (Format::kMayBeHeldTwice && FindHeld(record, IndexOf(ref)) != nullptr) return false;
   }
   if ((kWants & kWantsOrder) == 0) return true;
-  return KnownOrder(record, kLook == Look::kAtOnce ? HashOfOrder(record->held, count, ref)
+  return KnownOrder(record, kLook == Look::kAtOnce ? HashOfOrder(record, count, ref)
                                                    : HeldHash(record, 0, ref));
 }
 
