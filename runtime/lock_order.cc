@@ -61,8 +61,8 @@ void AddWitness(const Ledger& ledger, OrderEdge* edge, const OrderWitness& witne
   OrderWitness* last = nullptr;
   for (uint32_t place = 0; place < kWitnessesPerEdge; ++place) {
     if (edge->signature[place].load(std::memory_order_relaxed) != signature) continue;  // a hint
-    // Relaxed: this thread's own, or looked at no further.
-    const uint32_t index = edge->witness[place].load(std::memory_order_relaxed);
+    // Acquire: pairs with W1, should the signature be another thread's.
+    const uint32_t index = edge->witness[place].load(std::memory_order_acquire);
     if (index == 0) return;
     OrderWitness* known = &ledger.Table<OrderWitness>(kWitnesses)[index - 1];
     if (known->thread_serial != witness.thread_serial) continue;

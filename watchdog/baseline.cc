@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "watchdog/frames.h"
+#include "watchdog/printable.h"
 #include "watchdog/text_file.h"
 
 namespace lockwarden {
@@ -83,7 +84,7 @@ void BaselineText::Add(const Finding& finding) {
   std::string line = KindName(finding.kind);
   if (finding.kind == FindingKind::kMisuse) absl::StrAppend(&line, " ", finding.misuse);
   if (!functions.empty()) absl::StrAppend(&line, " in ", absl::StrJoin(functions, ", "));
-  lines_.try_emplace(finding.fingerprint, std::move(line));
+  lines_.try_emplace(finding.fingerprint, Printable(line));
 }
 
 std::string BaselineText::Text() const {

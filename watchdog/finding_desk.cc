@@ -41,7 +41,8 @@ bool FindingDesk::IsFiltered(const Finding& finding) {
   if (!suppressed && !known) return false;
   ++(suppressed ? suppressed_ : known_);
   if (options_.verbose) {
-    Notice(absl::StrCat("not told, ", suppressed ? "suppressed: " : "known: ", finding.headline,
+    Notice(absl::StrCat("not told, ",
+                        suppressed ? "suppressed: " : "known: ", Printable(finding.headline),
                         " (pid ", finding.pid, ", fingerprint ", finding.fingerprint, ")"));
   }
   return true;

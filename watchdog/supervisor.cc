@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "watchdog/preflight.h"
+#include "watchdog/printable.h"
 
 namespace lockwarden {
 namespace {
@@ -178,7 +179,9 @@ void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
   past_heartbeats_.AddEnded(process->second->snapshot(), process->second->judge().stalls());
   setup_.desk->CountMerged(process->second->judge().state().merged);
   if (options_.verbose) {
-    for (const std::string& line : process->second->TurnedDown()) setup_.desk->Notice(line);
+    for (const std::string& line : process->second->TurnedDown()) {
+      setup_.desk->Notice(Printable(line));
+    }
   }
   if (metrics_ != nullptr) ledgers_.Ended(Serve(*process->second));
   processes_.erase(process);
