@@ -10,7 +10,7 @@ constexpr const char* kFindingKinds[] = {"deadlock",           "self_deadlock", 
 
 constexpr const char* kMisuseKinds[] = {"unlock_not_owner", "destroy_held",  "relock",
                                         "exit_holding",     "two_mutexes",   "fork_while_held",
-                                        "order_violation",  "inherited_held"};
+                                        "order_violation",  "inherited_held", "unit_overrun"};
 
 constexpr const char* kRestartReasons[] = {"deadlock", "stall", "crash", "exit"};
 

@@ -80,6 +80,9 @@ constexpr MetricRow kRows[] = {
     {"lockwarden_findings_total", kCounter, "Findings reported, of every kind.", "kind",
      [](View v) { return WithZeros(KnownFindingKinds(), v.watch.findings); }},
 
+    {"lockwarden_deadlocks_broken_total", kCounter,
+     "Waits that would have closed a deadlock and threw DeadlockError instead.", "",
+     [](View v) { return One(v.watch.deadlocks_broken); }},
     {"lockwarden_lock_acquisitions_total", kCounter, "Locks acquired.", kClass,
      [](View v) {
        return ByClass(

@@ -74,8 +74,9 @@ int CreateForThreadType(unsigned long* thread, void* (*routine)(void*), void* ar
                               });
 }
 
-int JoinForThreadType(unsigned long thread, uint64_t site, uint64_t cfa) {
-  return ledger::Join(thread, 0, cfa, site, [=] { return Real().join(thread, nullptr); });
+int JoinForThreadType(unsigned long thread, ledger::PackedRef created, uint64_t site,
+                      uint64_t cfa) {
+  return ledger::Join(thread, 0, cfa, site, [=] { return Real().join(thread, nullptr); }, created);
 }
 
 constexpr ledger::ThreadApi kThreadApi = {

@@ -10,6 +10,7 @@
 // orders nothing.
 #include "lockwarden/condition.h"
 
+#include "runtime/order_policy.h"
 #include "runtime/own_type.h"
 
 namespace lockwarden {
@@ -27,6 +28,14 @@ static_assert(static_cast<uint32_t>(internal::WaitKind::kQueue) ==
 uint64_t NextRound(uint64_t word) { return (word + 1) & kRound; }
 
 }  // namespace
+
+void internal::RefuseWait(const LockIdentity& lock) {
+  if (lock.lock != nullptr) {
+    NoteMisuse(ledger::MisuseKind::kUnlockNotOwner, lock, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  }
+  Throw(std::errc::operation_not_permitted,
+        "lockwarden::Condition waited for with a lock that is not held");
+}
 
 Condition::~Condition() { ledger::TheRecorder()->end_life(&word_, LOCKWARDEN_CFA); }
 

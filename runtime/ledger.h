@@ -105,6 +105,9 @@ struct Header {
   std::atomic<uint64_t> unrecorded_calls{0};   // hooks that ran without a thread record
   std::atomic<uint64_t> fork_drops{0};         // forked children that could not be recorded
   std::atomic<uint64_t> exec_drops{0};         // exec calls that dropped the preload
+  std::atomic<uint64_t> broken{0};             // waits that were refused since they closed a cycle
+  std::atomic<uint32_t> breaking{0};           // whose wait is being refused; see cycle.h
+  std::atomic<uint32_t> reserved{0};
 
   TableDirectoryEntry tables[kTableCount];
 };

@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "lockwarden/rlock.h"
-#include "runtime/order_policy.h"
+#include "runtime/deadlock_policy.h"
 #include "runtime/own_lock.h"
 #include "runtime/own_type.h"
 
@@ -39,7 +39,7 @@ void EndLife(const internal::LockIdentity& lock, const LockState& state, uint64_
              uint64_t cfa) {
   // Relaxed: nobody else may use it any more; whoever still holds it is noted.
   if (__builtin_expect(state.word.load(std::memory_order_relaxed) != ledger::kLockFree, 0)) {
-    internal::NoteMisuse(MisuseKind::kDestroyHeld, lock, &state.word, site, cfa);
+    internal::NoteMisuse(MisuseKind::kDestroyHeld, lock, site, cfa);
   }
   ledger::TheRecorder()->end_life(lock.lock, cfa);
 }
@@ -49,12 +49,8 @@ static_assert(std::is_standard_layout_v<Lock>, "the word stands at the lock's ad
 __attribute__((noinline)) void LockUnknown(void* lock, uint64_t site, uint64_t cfa) {
   Lock& self = *static_cast<Lock*>(lock);
   if (ledger::AcquireKnownFurther<OwnLock>(lock, site, cfa)) return;
-  internal::CheckOrder(self, site, cfa);
-  const internal::LockIdentity identity = internal::IdentityAccess::Of(self);
-  if (internal::Acquire<OwnLock>(lock, LockKind::kLock, 0, site, cfa, identity.name) !=
-      LockAnswer::kDone) {
-    internal::NoteMisuse(MisuseKind::kRelock, identity, static_cast<std::atomic<uint32_t>*>(lock),
-                         site, cfa);
+  if (internal::AcquireChecked<OwnLock>(self, site, cfa) != LockAnswer::kDone) {
+    internal::NoteMisuse(MisuseKind::kRelock, internal::IdentityAccess::Of(self), site, cfa);
     Throw(std::errc::resource_deadlock_would_occur, "lockwarden::Lock locked twice by its owner");
   }
 }
@@ -62,8 +58,7 @@ __attribute__((noinline)) void LockUnknown(void* lock, uint64_t site, uint64_t c
 __attribute__((noinline)) void UnlockUnknown(void* lock, uint64_t site, uint64_t cfa) {
   if (internal::Release<OwnLock>(lock, LockKind::kLock, 0, cfa) != LockAnswer::kDone) {
     internal::NoteMisuse(MisuseKind::kUnlockNotOwner,
-                         internal::IdentityAccess::Of(*static_cast<Lock*>(lock)),
-                         static_cast<std::atomic<uint32_t>*>(lock), site, cfa);
+                         internal::IdentityAccess::Of(*static_cast<Lock*>(lock)), site, cfa);
     Throw(std::errc::operation_not_permitted, "lockwarden::Lock unlocked by another thread");
   }
 }
@@ -85,7 +80,6 @@ uint32_t internal::AssignNewId(std::atomic<uint32_t>* id) {
                                                  std::memory_order_relaxed);
   return first ? fresh : known & kIdMask;
 }
-
 
 Lock::~Lock() { EndLife(identity(), state_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
@@ -113,8 +107,7 @@ RLock::~RLock() { EndLife(identity(), state_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); 
 
 void RLock::lock() {
   if (ledger::AcquireKnownFurther<OwnLock>(&state_.word, LOCKWARDEN_SITE, LOCKWARDEN_CFA)) return;
-  internal::CheckOrder(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  if (Acquire(&state_, LockKind::kRLock, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA) ==
+  if (internal::AcquireChecked<OwnLock>(*this, LOCKWARDEN_SITE, LOCKWARDEN_CFA) ==
       LockAnswer::kOwned) {
     Deepen(depth_);
   }
@@ -140,8 +133,7 @@ void RLock::unlock() {
   if (last && ledger::ReleaseKnown<OwnLock>(&state_.word)) return;
   if (Release(&state_, LockKind::kRLock, last ? 0 : ledger::kKeepsLock, LOCKWARDEN_CFA) !=
       LockAnswer::kDone) {
-    internal::NoteMisuse(MisuseKind::kUnlockNotOwner, identity(), &state_.word, LOCKWARDEN_SITE,
-                         LOCKWARDEN_CFA);
+    internal::NoteMisuse(MisuseKind::kUnlockNotOwner, identity(), LOCKWARDEN_SITE, LOCKWARDEN_CFA);
     Throw(std::errc::operation_not_permitted, "lockwarden::RLock unlocked by another thread");
   }
   if (!last) depth_.store(depth_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);  // own

@@ -36,9 +36,11 @@ LockTraits::LockTraits(const char* name, LockClass* lock_class, int rank)
 LockClass::LockClass(const char* name, LockClassOptions options)
     : LockTraits(name, nullptr, options.rank),
       unordered_(options.unordered),
-      policy_(options.policy) {
+      policy_(options.policy),
+      deadlock_policy_(options.on_deadlock) {
   class_ = this;
   internal::BeginToCheckOrder();
+  if (options.on_deadlock == DeadlockPolicy::kThrow) internal::BeginToChooseVictims();
 }
 
 void LockClass::set_policy(OrderPolicy policy) noexcept {
@@ -46,6 +48,14 @@ void LockClass::set_policy(OrderPolicy policy) noexcept {
 }
 OrderPolicy LockClass::policy() const noexcept {
   return policy_.load(std::memory_order_relaxed);  // a switch
+}
+
+void LockClass::set_deadlock_policy(DeadlockPolicy policy) noexcept {
+  deadlock_policy_.store(policy, std::memory_order_relaxed);  // a switch
+  if (policy == DeadlockPolicy::kThrow) internal::BeginToChooseVictims();
+}
+DeadlockPolicy LockClass::deadlock_policy() const noexcept {
+  return deadlock_policy_.load(std::memory_order_relaxed);  // a switch
 }
 
 // The caller is the only one that declares now.

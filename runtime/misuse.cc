@@ -73,7 +73,7 @@ Holder FindOwner(const Ledger& ledger, PackedRef life, uint32_t tid) {
     const uint32_t serial = thread.serial.load(std::memory_order_relaxed);  // as above
     if (serial < found.serial) return;
     ForEachHold(thread, life, [&](const HoldSeen& hold) {
-      if (ModeOf(hold.ref) == Mode::kExclusive) found = {serial, hold.stack, hold.ref};
+      if (ModeOf(hold.ref) != Mode::kShared) found = {serial, hold.stack, hold.ref};
     });
   });
   return found;
@@ -225,6 +225,9 @@ void NoteRefusedRelease(const Place& place, PackedRef life, WordSays says, uint6
   if (says.owner != 0) {
     other = FindOwner(TheLedger(), life, says.owner);
     if (other.serial == 0) return;  // the parent's thread, say, in whose child this is
+  } else if (says.readers != 0) {
+    uint32_t recorded = 0;
+    other = FindReader(TheLedger(), life, &recorded);
   }
   const Event event(place, MisuseKind::kUnlockNotOwner, site);
   if (!event.CountedBefore()) event.Record(life, 0, other);
@@ -245,11 +248,19 @@ void NoteTakenDestroy(const Place& place, PackedRef life, WordSays says, uint64_
   if (!event.CountedBefore()) event.Record(other.hold, 0, other);
 }
 
-void NoteRelock(const Place& place, PackedRef life, uint32_t owner, uint64_t site) {
-  const Holder self = FindOwner(TheLedger(), life, owner);
+void NoteRelock(const Place& place, PackedRef life, uint64_t site) {
+  Holder self;
+  ForEachHold(*place.record, life, [&](const HoldSeen& hold) {
+    self = {place.record->serial.load(std::memory_order_relaxed), hold.stack, hold.ref};  // own
+  });
   if (self.serial == 0) return;  // it took it unrecorded
   const Event event(place, MisuseKind::kRelock, site);
   if (!event.CountedBefore()) event.Record(self.hold, 0, self);
+}
+
+void NoteOverrun(const Place& place, PackedRef life, uint64_t site) {
+  const Event event(place, MisuseKind::kOverrun, site);
+  if (!event.CountedBefore()) event.Record(life, 0, {});
 }
 
 void NoteOrderViolation(const Place& place, PackedRef wanted, PackedRef held, TakenAt taken,

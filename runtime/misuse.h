@@ -30,9 +30,10 @@ void NoteRefusedRelease(const Place& place, PackedRef life, WordSays says, uint6
 void NoteTakenDestroy(const Place& place, PackedRef life, WordSays says, uint64_t site);
 // About to sleep on a condition, the wait published; `mutex` as it was popped, or 0.
 void NoteConditionMutex(const Place& place, PackedRef condition, PackedRef mutex, uint64_t site);
-// The owner relocks a lock that is not recursive, and is refused. `owner`: its tid, by the
-// lock's word.
-void NoteRelock(const Place& place, PackedRef life, uint32_t owner, uint64_t site);
+// A thread asks for a lock that it holds and that is not recursive, and is refused.
+void NoteRelock(const Place& place, PackedRef life, uint64_t site);
+// More units are released than the semaphore may have, which is refused.
+void NoteOverrun(const Place& place, PackedRef life, uint64_t site);
 
 // Where a held lock was taken.
 struct TakenAt {

@@ -82,6 +82,8 @@ DescribeLock DescribeAs(LockKind kind) {
       return DescribeOwn<LockKind::kRLock>;
     case LockKind::kSharedLock:
       return DescribeOwn<LockKind::kSharedLock>;
+    case LockKind::kSemaphore:
+      return DescribeOwn<LockKind::kSemaphore>;
     default:
       return DescribeOwn<LockKind::kLock>;
   }
@@ -124,17 +126,19 @@ void NoteViolation(const LockCall& call, const HoldView& held, OrderRule rule) {
   });
 }
 
-void NoteMisuse(const LockCall& call, MisuseKind kind, uint32_t owner) {
+void NoteMisuse(const LockCall& call, MisuseKind kind, uint32_t owner, uint32_t readers) {
   InHook(call.cfa, [&](const Place& place) {
     const PackedRef life = Identify(place, call);
     if (life == 0) return;
     switch (kind) {
       case MisuseKind::kUnlockNotOwner:
-        return NoteRefusedRelease(place, life, {.owner = owner}, call.site);
+        return NoteRefusedRelease(place, life, {.owner = owner, .readers = readers}, call.site);
       case MisuseKind::kDestroyHeld:
-        return NoteTakenDestroy(place, life, {.owner = owner}, call.site);
+        return NoteTakenDestroy(place, life, {.owner = owner, .readers = readers}, call.site);
       case MisuseKind::kRelock:
-        return NoteRelock(place, life, owner, call.site);
+        return NoteRelock(place, life, call.site);
+      case MisuseKind::kOverrun:
+        return NoteOverrun(place, life, call.site);
       default:
         return;
     }

@@ -53,9 +53,9 @@ struct OrderApi {
   void (*describe)(const LockCall& call, const char* name, const char* class_name, const void* key);
   // The call goes against the order beside `held`. Written down once for each pair of sites.
   void (*note_violation)(const LockCall& call, const HoldView& held, OrderRule rule);
-  // kUnlockNotOwner or kRelock, refused; kDestroyHeld. `owner`: the tid that the lock's word
-  // names, 0: nobody.
-  void (*note_misuse)(const LockCall& call, MisuseKind kind, uint32_t owner);
+  // kUnlockNotOwner, kRelock or kOverrun, refused; kDestroyHeld. By the lock's word: the tid of who
+  // holds it, 0: nobody does, or it is only read; and by how many.
+  void (*note_misuse)(const LockCall& call, MisuseKind kind, uint32_t owner, uint32_t readers);
   UserLockApi user;
 };
 

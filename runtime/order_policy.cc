@@ -14,7 +14,9 @@
 #include "lockwarden/shared_lock.h"
 #include "runtime/known_lock.h"
 #include "runtime/lock_word.h"
-#include "runtime/recorder.h"
+#include "runtime/misuse.h"
+#include "runtime/shared_word.h"
+#include "runtime/the_recorder.h"
 
 namespace lockwarden {
 inline namespace v1 {
@@ -169,16 +171,35 @@ void ActOnViolation(OrderPolicy policy, const LockIdentity& wanted, const HoldVi
   }
 }
 
-void NoteMisuse(ledger::MisuseKind kind, const LockIdentity& lock,
-                const std::atomic<uint32_t>* word, uint64_t site, uint64_t cfa) {
+namespace {
+
+// Evidence; the recorder compares it with what it knows.
+ledger::WordSays WordOf(const LockIdentity& lock) {
+  switch (static_cast<LockKind>(lock.kind)) {
+    case LockKind::kLock:
+    case LockKind::kRLock:
+      // Relaxed: as above.
+      return {.owner = static_cast<std::atomic<uint32_t>*>(lock.lock)->load(
+                           std::memory_order_relaxed) & ledger::kLockTidMask};
+    case LockKind::kSharedLock: {
+      const uint64_t word = ledger::OwnSharedWord::Look(lock.lock);
+      return {.owner = ledger::SeatOf(word) & ledger::kLockTidMask,
+              .readers = ledger::ReadersOf(word)};
+    }
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+void NoteMisuse(ledger::MisuseKind kind, const LockIdentity& lock, uint64_t site, uint64_t cfa) {
   const ledger::OrderApi* const api = OrderRecorder();
   if (api == nullptr) return;
   const LockCall call = CallOf(lock, site, cfa);
   Describe(api, call, lock);
-  // Relaxed: evidence; the recorder compares it with what it knows.
-  const uint32_t owner =
-      word == nullptr ? 0 : word->load(std::memory_order_relaxed) & ledger::kLockTidMask;
-  api->note_misuse(call, kind, owner);
+  const ledger::WordSays says = WordOf(lock);
+  api->note_misuse(call, kind, says.owner, says.readers);
 }
 
 void CheckOrderSlow(const LockIdentity& wanted, uint64_t site, uint64_t cfa) {

@@ -27,6 +27,9 @@ inline void BeginToCheckOrder() {
   ledger::linked_wants.fetch_or(ledger::kWantsCheck, std::memory_order_relaxed);
 }
 
+// From now on the policy of a lock is looked at before a wait for it (deadlock_policy.h).
+void BeginToChooseVictims();
+
 // Throws LockOrderViolation, or does not return, as the policy has it.
 __attribute__((cold)) void CheckOrderSlow(const LockIdentity& wanted, uint64_t site, uint64_t cfa);
 
@@ -48,11 +51,9 @@ void ActOnViolation(OrderPolicy policy, const LockIdentity& wanted, const ledger
 // `lock` null: what is held is of another kind.
 LockIdentity IdentityOf(const ledger::HoldView& held);
 
-// Writes down that a call was refused, or that what is held is destroyed. `word`: that of
-// lock_word.h; null: it is not known who holds the lock.
+// Writes down that a call was refused, or that what is held is destroyed.
 __attribute__((cold)) void NoteMisuse(ledger::MisuseKind kind, const LockIdentity& lock,
-                                      const std::atomic<uint32_t>* word, uint64_t site,
-                                      uint64_t cfa);
+                                      uint64_t site, uint64_t cfa);
 
 // As far as a thread's held locks are looked at, newest first.
 inline constexpr uint32_t kHoldsLookedAt = 64;

@@ -16,8 +16,8 @@ int Create(unsigned long* thread, void* (*routine)(void*), void* argument, uint6
                       });
 }
 
-int JoinThread(unsigned long thread, uint64_t site, uint64_t cfa) {
-  return Join(thread, 0, cfa, site, [=] { return pthread_join(thread, nullptr); });
+int JoinThread(unsigned long thread, PackedRef created, uint64_t site, uint64_t cfa) {
+  return Join(thread, 0, cfa, site, [=] { return pthread_join(thread, nullptr); }, created);
 }
 
 void NameOwn(const char* name) {

@@ -1,6 +1,7 @@
 // The object is described and named before the sleep; after it, it may be gone.
 #include "runtime/own_wait.h"
 
+#include "runtime/misuse.h"
 #include "runtime/own_acquire.h"
 
 namespace lockwarden::ledger {
@@ -39,6 +40,9 @@ LockAnswer WaitOwn(const WaitRequest* request) {
     const PackedRef peer =
         lock == 0 ? r.thread : WithMode(lock, static_cast<uint8_t>(Mode::kExclusive));
     const PlainWait wait(scope, use.ref | (r.how >> 8 & 0xff), r.object, peer, r.site);
+    if (KindOfHow(r.how) == LockKind::kCondition) {
+      NoteConditionMutex(scope, use.ref, lock, r.site);
+    }
     return Sleep(r) ? LockAnswer::kDone : LockAnswer::kBusy;
   });
 }

@@ -2,16 +2,14 @@
 // it as the hooks do with libc's.
 #include "runtime/recorder_api.h"
 
-#include "runtime/own_acquire.h"
+#include "runtime/own_objects.h"
 #include "runtime/own_wait.h"
 #include "runtime/shared_acquire.h"
 #include "runtime/unit_acquire.h"
+#include "runtime/victim_acquire.h"
 
 namespace lockwarden::ledger {
 namespace {
-
-using LockObject = OwnObject<OwnLock, LockKind::kLock>;
-using RLockObject = OwnObject<OwnLock, LockKind::kRLock, kRecursive>;
 
 LockAnswer Acquire(void* lock, uint32_t how, uint64_t site, uint64_t cfa, const char* name,
                    const TimeLimit* limit) {
@@ -39,7 +37,8 @@ void EndLife(const void* lock, uint64_t cfa) {
 
 constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, ConvertSharedLock,
                               NoteUnits, WaitOwn, EndLife,
-                              [] { return &this_thread; }, &the_gate, &the_settings};
+                              [] { return &this_thread; }, &the_gate, &the_settings,
+                              AcquireOrBreak};
 
 }  // namespace
 

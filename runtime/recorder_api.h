@@ -24,6 +24,7 @@ enum class LockAnswer : uint32_t {
   kOwned = 2,        // by the caller already: one level more, or nothing, as the kind has it
   kNotOwned = 3,     // not by the caller: nothing was released
   kNotRecorded = 4,  // and nothing was done: the caller does it itself
+  kDeadlock = 5,     // it would have closed one: nothing was acquired
 };
 
 // Which of our own formats, and how: LockKind, and above it Mode and ModeBits.
@@ -54,6 +55,8 @@ struct WaitRequest {
   uint64_t site = 0, cfa = 0;
 };
 
+struct Cycle;  // cycle.h
+
 struct RecorderApi {
   static constexpr uint32_t kVersion = 2;
   uint32_t version;
@@ -65,9 +68,10 @@ struct RecorderApi {
                         const TimeLimit* limit);
   // Gives it back.
   LockAnswer (*release)(void* lock, uint32_t how, uint64_t cfa);
-  // From one mode of a SharedLock, which its word tells, to that of `how`.
+  // From one mode of a SharedLock, which its word tells, to that of `how`. `cycle` is null, or as
+  // for acquire_or_break.
   LockAnswer (*convert)(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
-                        const TimeLimit* limit);
+                        const TimeLimit* limit, Cycle* cycle);
   // Units of a Semaphore are about to be given: those that the thread holds are not its own now.
   void (*note_units)(const void* semaphore, uint32_t units, uint64_t site, uint64_t cfa);
   // Sleeps, once, and records it: kBusy if the time is up, else kDone, perhaps for no reason.
@@ -79,6 +83,10 @@ struct RecorderApi {
   ThisThread* (*this_thread)();
   const std::atomic<Gate*>* gate;
   const Settings* settings;
+  // As acquire, without a try or a limit; if it would close a deadlock kDeadlock instead, and
+  // *cycle says which.
+  LockAnswer (*acquire_or_break)(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
+                                 const char* name, Cycle* cycle);
 };
 
 }  // namespace lockwarden::ledger

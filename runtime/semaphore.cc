@@ -1,6 +1,7 @@
 // Semaphore's members: each one step of unit_word.h, recorded or not.
 #include "lockwarden/semaphore.h"
 
+#include "runtime/order_policy.h"
 #include "runtime/own_type.h"
 #include "runtime/unit_word.h"
 
@@ -35,6 +36,9 @@ void Semaphore::release(uint32_t units) {
     ledger::TheRecorder()->note_units(&word_, units, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
     if (ledger::GiveUnits(&word_, units, bound)) return;
   }
+  internal::NoteMisuse(ledger::MisuseKind::kOverrun,
+                       {&word_, &id_, name_, static_cast<uint8_t>(LockKind::kSemaphore)},
+                       LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   internal::Throw(std::errc::value_too_large,
                   "lockwarden semaphore given more units than it may have");
 }

@@ -2,14 +2,11 @@
 // record never claims more than is held.
 #include "runtime/shared_acquire.h"
 
-#include "runtime/own_acquire.h"
+#include "runtime/own_objects.h"
 
 namespace lockwarden::ledger {
 namespace {
 
-using SharedObject = OwnObject<OwnShared, LockKind::kSharedLock>;
-using ExclusiveObject = OwnObject<OwnExclusive, LockKind::kSharedLock>;
-using UpgradeObject = OwnObject<OwnUpgrade, LockKind::kSharedLock>;
 using RaiseObject = OwnObject<OwnRaise, LockKind::kSharedLock>;
 
 // What the thread is recorded to have of this lock; null: nothing.
@@ -28,9 +25,19 @@ void SetMode(HeldEntry* held, Mode mode) {
 
 template <class WhichFrame>
 LockAnswer Raise(const Scope<WhichFrame>& scope, void* lock, uint32_t how, uint64_t site,
-                 const TimeLimit* limit) {
+                 const TimeLimit* limit, Cycle* cycle) {
   Acquisition<RaiseObject, WhichFrame> acquisition(scope, lock, BitsOfHow(how), site);
-  const LockAnswer answer = ConvertUnrecorded(lock, /*exclusive=*/false, how, limit);
+  LockAnswer answer = LockAnswer::kBusy;
+  if (cycle != nullptr) {
+    if (TryUpgradeToExclusive(OwnSharedWord::At(lock))) {
+      answer = LockAnswer::kDone;
+    } else if (IsVictim(scope, cycle)) {
+      answer = LockAnswer::kDeadlock;
+    }
+  }
+  if (answer == LockAnswer::kBusy) {
+    answer = ConvertUnrecorded(lock, /*exclusive=*/false, how, limit);
+  }
   acquisition.Finish(answer == LockAnswer::kDone, /*holds=*/false);
   if (answer == LockAnswer::kDone) SetMode(HoldOf(scope.record(), lock), Mode::kExclusive);
   return answer;
@@ -57,14 +64,16 @@ LockAnswer ReleaseSharedLock(void* lock, uint32_t how, uint64_t cfa) {
 }
 
 LockAnswer ConvertSharedLock(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
-                             const TimeLimit* limit) {
+                             const TimeLimit* limit, Cycle* cycle) {
   const auto plain = [] { return LockAnswer::kNotRecorded; };
   return InScope(cfa, plain, [=](const auto& scope) {
     const Self self = SelfOf(scope.record());
     if (!OwnSharedWord::HeldBy(lock, self)) return LockAnswer::kNotOwned;
     const bool exclusive = OwnExclusive::MayRelease(lock, self);
     const Mode to = ModeOfHow(how);
-    if (to == Mode::kExclusive && !exclusive) return Raise(scope, lock, how, site, limit);
+    if (to == Mode::kExclusive && !exclusive) {
+      return Raise(scope, lock, how, site, limit, cycle);
+    }
     if (to == Mode::kExclusive || (to == Mode::kUpgrade && !exclusive)) return LockAnswer::kOwned;
     SetMode(HoldOf(scope.record(), lock), to);
     CountAcquisition(scope.record());  // P5: what it holds has changed

@@ -4,6 +4,7 @@
 // record. Must never: do what a hook may not do.
 #pragma once
 
+#include "runtime/cycle.h"
 #include "runtime/recorder_api.h"
 #include "runtime/shared_word.h"
 
@@ -13,7 +14,7 @@ LockAnswer AcquireSharedLock(void* lock, uint32_t how, uint64_t site, uint64_t c
                              const char* name, const TimeLimit* limit);
 LockAnswer ReleaseSharedLock(void* lock, uint32_t how, uint64_t cfa);
 LockAnswer ConvertSharedLock(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
-                             const TimeLimit* limit);
+                             const TimeLimit* limit, Cycle* cycle);
 
 // The conversion alone; `exclusive`: it is held so, else upgradeable. kBusy: the time is up, or a
 // try found readers.

@@ -3,7 +3,7 @@
 
 #include <type_traits>
 
-#include "runtime/order_policy.h"
+#include "runtime/deadlock_policy.h"
 #include "runtime/own_type.h"
 #include "runtime/shared_acquire.h"
 
@@ -16,6 +16,7 @@ using internal::LockAnswer;
 using internal::LockKind;
 using internal::Mode;
 using internal::Throw;
+using ledger::MisuseKind;
 using ledger::OwnExclusive;
 using ledger::OwnShared;
 using ledger::OwnUpgrade;
@@ -28,9 +29,8 @@ template <class Format>
 __attribute__((noinline)) void TakeUnknown(void* lock, uint64_t site, uint64_t cfa) {
   SharedLock& self = *static_cast<SharedLock*>(lock);
   if (ledger::AcquireKnownFurther<Format>(lock, site, cfa)) return;
-  internal::CheckOrder(self, site, cfa);
-  if (internal::Acquire<Format>(lock, kKind, 0, site, cfa,
-                                internal::IdentityAccess::Of(self).name) != LockAnswer::kDone) {
+  if (internal::AcquireChecked<Format>(self, site, cfa) != LockAnswer::kDone) {
+    internal::NoteMisuse(MisuseKind::kRelock, internal::IdentityAccess::Of(self), site, cfa);
     Throw(std::errc::resource_deadlock_would_occur,
           "lockwarden::SharedLock asked for by a thread that holds it");
   }
@@ -54,20 +54,30 @@ bool TryUntil(void* lock, Deadline deadline, uint64_t site, uint64_t cfa, const 
 }
 
 template <class Format>
-__attribute__((noinline)) void UnlockUnknown(void* lock, uint64_t cfa) {
+__attribute__((noinline)) void UnlockUnknown(void* lock, uint64_t site, uint64_t cfa) {
   if (__builtin_expect(internal::Release<Format>(lock, kKind, 0, cfa) != LockAnswer::kDone, 0)) {
+    internal::NoteMisuse(MisuseKind::kUnlockNotOwner,
+                         internal::IdentityAccess::Of(*static_cast<SharedLock*>(lock)), site, cfa);
     Throw(std::errc::operation_not_permitted,
           "lockwarden::SharedLock released by a thread that does not hold it so");
   }
 }
 
 template <class Format>
-LOCKWARDEN_INLINE void Unlock(void* lock, uint64_t cfa) {
-  if (!ledger::ReleaseKnown<Format>(lock)) UnlockUnknown<Format>(lock, cfa);
+LOCKWARDEN_INLINE void Unlock(void* lock, uint64_t site, uint64_t cfa) {
+  if (!ledger::ReleaseKnown<Format>(lock)) UnlockUnknown<Format>(lock, site, cfa);
 }
 
-bool Convert(void* lock, Mode to, uint8_t bits, uint64_t site, uint64_t cfa,
-             Deadline deadline = {}) {
+[[noreturn]] void RefuseConversion(const internal::LockIdentity& lock, uint64_t site,
+                                   uint64_t cfa) {
+  internal::NoteMisuse(MisuseKind::kUnlockNotOwner, lock, site, cfa);
+  Throw(std::errc::operation_not_permitted,
+        "lockwarden::SharedLock converted by a thread that does not hold it so");
+}
+
+bool Convert(const internal::LockIdentity& identity, Mode to, uint8_t bits, uint64_t site,
+             uint64_t cfa, Deadline deadline = {}) {
+  void* const lock = identity.lock;
   const ledger::TimeLimit limit = internal::LimitOf(deadline);
   const ledger::TimeLimit* until = nullptr;
   if (deadline.ns != Deadline::kNever) {
@@ -75,7 +85,13 @@ bool Convert(void* lock, Mode to, uint8_t bits, uint64_t site, uint64_t cfa,
     bits = ledger::kTimed;
   }
   const uint32_t how = internal::How(kKind, to, bits);
-  LockAnswer answer = ledger::TheRecorder()->convert(lock, how, site, cfa, until);
+  LockAnswer answer = LockAnswer::kNotRecorded;
+  if (to == Mode::kExclusive && bits == 0) {
+    answer = internal::RaiseMayBreak(identity, how, site, cfa);
+  }
+  if (answer == LockAnswer::kNotRecorded) {
+    answer = ledger::TheRecorder()->convert(lock, how, site, cfa, until, nullptr);
+  }
   if (answer == LockAnswer::kNotRecorded) {
     const ledger::Self self = ledger::ThisSelf();
     answer = OwnExclusive::HeldBy(lock, self)
@@ -83,15 +99,19 @@ bool Convert(void* lock, Mode to, uint8_t bits, uint64_t site, uint64_t cfa,
                  : LockAnswer::kNotOwned;
   }
   if (answer != LockAnswer::kDone && answer != LockAnswer::kBusy) {
-    Throw(std::errc::operation_not_permitted,
-          "lockwarden::SharedLock converted by a thread that does not hold it so");
+    RefuseConversion(identity, site, cfa);
   }
   return answer == LockAnswer::kDone;
 }
 
 }  // namespace
 
-SharedLock::~SharedLock() { ledger::TheRecorder()->end_life(&word_, LOCKWARDEN_CFA); }
+SharedLock::~SharedLock() {
+  if (__builtin_expect(locked(), 0)) {
+    internal::NoteMisuse(MisuseKind::kDestroyHeld, identity(), LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  }
+  ledger::TheRecorder()->end_life(&word_, LOCKWARDEN_CFA);
+}
 
 void SharedLock::lock() {
   TakeOrThrow<OwnExclusive>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
@@ -102,7 +122,7 @@ bool SharedLock::try_lock() {
 bool SharedLock::TryLock(Deadline deadline) {
   return TryUntil<OwnExclusive>(&word_, deadline, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
 }
-void SharedLock::unlock() { Unlock<OwnExclusive>(&word_, LOCKWARDEN_CFA); }
+void SharedLock::unlock() { Unlock<OwnExclusive>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
 void SharedLock::lock_shared() {
   TakeOrThrow<OwnShared>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
@@ -113,7 +133,7 @@ bool SharedLock::try_lock_shared() {
 bool SharedLock::TryLockShared(Deadline deadline) {
   return TryUntil<OwnShared>(&word_, deadline, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
 }
-void SharedLock::unlock_shared() { Unlock<OwnShared>(&word_, LOCKWARDEN_CFA); }
+void SharedLock::unlock_shared() { Unlock<OwnShared>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
 void SharedLock::lock_upgrade() {
   TakeOrThrow<OwnUpgrade>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
@@ -124,33 +144,31 @@ bool SharedLock::try_lock_upgrade() {
 bool SharedLock::TryLockUpgrade(Deadline deadline) {
   return TryUntil<OwnUpgrade>(&word_, deadline, LOCKWARDEN_SITE, LOCKWARDEN_CFA, name_);
 }
-void SharedLock::unlock_upgrade() { Unlock<OwnUpgrade>(&word_, LOCKWARDEN_CFA); }
+void SharedLock::unlock_upgrade() { Unlock<OwnUpgrade>(&word_, LOCKWARDEN_SITE, LOCKWARDEN_CFA); }
 
 void SharedLock::unlock_upgrade_and_lock() {
-  Convert(&word_, Mode::kExclusive, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  Convert(identity(), Mode::kExclusive, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 bool SharedLock::try_unlock_upgrade_and_lock() {
-  return Convert(&word_, Mode::kExclusive, ledger::kTry, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  return Convert(identity(), Mode::kExclusive, ledger::kTry, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 bool SharedLock::TryUpgrade(Deadline deadline) {
-  return Convert(&word_, Mode::kExclusive, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA, deadline);
+  return Convert(identity(), Mode::kExclusive, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA, deadline);
 }
 void SharedLock::unlock_and_lock_upgrade() {
-  Convert(&word_, Mode::kUpgrade, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  Convert(identity(), Mode::kUpgrade, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 void SharedLock::unlock_and_lock_shared() {
   if (!OwnExclusive::MayRelease(&word_, ledger::ThisSelf())) {
-    Throw(std::errc::operation_not_permitted,
-          "lockwarden::SharedLock converted by a thread that does not write");
+    RefuseConversion(identity(), LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   }
-  Convert(&word_, Mode::kShared, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  Convert(identity(), Mode::kShared, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 void SharedLock::unlock_upgrade_and_lock_shared() {
   if (!OwnUpgrade::MayRelease(&word_, ledger::ThisSelf())) {
-    Throw(std::errc::operation_not_permitted,
-          "lockwarden::SharedLock converted by a thread that may not upgrade");
+    RefuseConversion(identity(), LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   }
-  Convert(&word_, Mode::kShared, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  Convert(identity(), Mode::kShared, 0, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
 }
 
 }  // namespace v1

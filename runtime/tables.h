@@ -77,8 +77,9 @@ enum class MisuseKind : uint32_t {
   kInheritedHeld = 8,      // a forked child waits for a lock its parent's thread held
   // Evidence for a finding of its own kind, once code outside handlers takes it as well:
   kTakenInHandler = 9,     // acquired in a signal handler by a call that could block
+  kOverrun = 10,           // more units released than a semaphore may have
 };
-inline constexpr uint32_t kLastMisuseKind = static_cast<uint32_t>(MisuseKind::kTakenInHandler);
+inline constexpr uint32_t kLastMisuseKind = static_cast<uint32_t>(MisuseKind::kOverrun);
 
 // What an acquisition went against: the mode byte of a kOrderViolation's `lock`.
 enum class OrderRule : uint8_t {

@@ -21,10 +21,15 @@ constexpr RecorderApi kNobody = {
       return LockAnswer::kNotRecorded;
     },
     [](void*, uint32_t, uint64_t) { return LockAnswer::kNotRecorded; },
-    [](void*, uint32_t, uint64_t, uint64_t, const TimeLimit*) { return LockAnswer::kNotRecorded; },
+    [](void*, uint32_t, uint64_t, uint64_t, const TimeLimit*, Cycle*) {
+      return LockAnswer::kNotRecorded;
+    },
     [](const void*, uint32_t, uint64_t, uint64_t) {},
     [](const WaitRequest*) { return LockAnswer::kNotRecorded; },
-    [](const void*, uint64_t) {}, nullptr, nullptr, nullptr};
+    [](const void*, uint64_t) {}, nullptr, nullptr, nullptr,
+    [](void*, uint32_t, uint64_t, uint64_t, const char*, Cycle*) {
+      return LockAnswer::kNotRecorded;
+    }};
 
 const RecorderApi* Find() {
   using Function = const RecorderApi* (*)();

@@ -158,9 +158,11 @@ void Thread::join() {
   if (!joinable()) {
     internal::Throw(std::errc::invalid_argument, "lockwarden::Thread joined, but there is none");
   }
-  const int rc = internal::Threads() == nullptr
-                     ? pthread_join(state_->thread, nullptr)
-                     : internal::Threads()->join(state_->thread, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  const ledger::ThreadApi* const api = internal::Threads();
+  const int rc =
+      api == nullptr
+          ? pthread_join(state_->thread, nullptr)
+          : api->join(state_->thread, state_->record, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
   if (rc != 0) internal::Throw(static_cast<std::errc>(rc), "lockwarden::Thread cannot be joined");
   const internal::Reference state(std::exchange(state_, nullptr));
   state->ThrowIfFailed();

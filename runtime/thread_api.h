@@ -17,10 +17,11 @@ struct ThreadApi {
   uint32_t version;
   uint32_t reserved;
   // As pthread_create and pthread_join, with default attributes; `thread` is a pthread_t. In
-  // `*created`: the thread as a join names it, left alone where that is not recorded.
+  // `*created`: the thread as a join names it, left alone where that is not recorded; join takes
+  // that, or 0.
   int (*create)(unsigned long* thread, void* (*routine)(void*), void* argument, uint64_t cfa,
                 PackedRef* created);
-  int (*join)(unsigned long thread, uint64_t site, uint64_t cfa);
+  int (*join)(unsigned long thread, PackedRef created, uint64_t site, uint64_t cfa);
   // Names the calling thread, for the kernel and in the ledger; cut after 15 bytes.
   void (*name)(const char* name);
 };

@@ -12,13 +12,15 @@
 
 namespace lockwarden::ledger {
 
-// call() returns 0 if the thread was joined.
+// call() returns 0 if the thread was joined. `created`: as CreateThread gave it, or 0. (A thread that
+// has not run yet is known by that only.)
 template <class Call>
 LOCKWARDEN_INLINE int Join(uint64_t pthread, uint8_t mode_bits, uint64_t cfa, uint64_t site,
-                           Call call) {
+                           Call call, PackedRef created = 0) {
   return InScope(cfa, call, [=](const auto& scope) {
-    const uint32_t slot = FindThreadSlot(pthread);
+    uint32_t slot = created != 0 ? IndexOf(created) : FindThreadSlot(pthread);
     const uint32_t serial = slot == kNoIndex ? 0 : ThreadSerial(slot);
+    if (created != 0 && (serial & kGenerationMask) != GenerationOf(created)) slot = kNoIndex;
     const uint8_t mode = static_cast<uint8_t>(static_cast<uint8_t>(Mode::kJoin) | mode_bits);
     int rc;
     {

@@ -221,6 +221,7 @@ void LedgerReader::TakeHeader(Snapshot* snapshot) const {
   s.process = identity_;
   s.process.flags = h.flags;
   s.candidates = Load(h.candidates);
+  s.broken = Load(h.broken);
   s.acquisitions = Load(h.past_acquisitions);
   s.contentions = Load(h.past_contentions);
   s.wait_ns = Load(h.past_wait_ns);

@@ -7,6 +7,7 @@ void LedgerTotals::Add(const Snapshot& snapshot) {
   acquisitions += snapshot.acquisitions;
   contentions += snapshot.contentions;
   wait_ns += snapshot.wait_ns;
+  broken += snapshot.broken;
   stepped_aside += snapshot.stepped_aside.empty() ? 0 : 1;
   for (const TableUse& table : snapshot.tables) dropped[table.name] += table.dropped;
   dropped["held_list"] += snapshot.held_dropped;
@@ -22,6 +23,7 @@ void LedgerTotals::Add(const LedgerTotals& other) {
   acquisitions += other.acquisitions;
   contentions += other.contentions;
   wait_ns += other.wait_ns;
+  broken += other.broken;
   stepped_aside += other.stepped_aside;
   for (const auto& [name, count] : other.dropped) dropped[name] += count;
 }
@@ -29,6 +31,7 @@ void LedgerTotals::Add(const LedgerTotals& other) {
 void LedgerTotals::CopyTo(MetricsView* view) const {
   view->lock_acquisitions = acquisitions;
   view->lock_contentions = contentions;
+  view->deadlocks_broken = broken;
   view->lock_wait_seconds = static_cast<double>(wait_ns) / 1e9;
   view->dropped_records = dropped;
   view->dropped_records["process"] = stepped_aside;

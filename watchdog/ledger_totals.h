@@ -17,6 +17,7 @@ struct LedgerTotals {
   uint64_t acquisitions = 0;
   uint64_t contentions = 0;
   uint64_t wait_ns = 0;
+  uint64_t broken = 0;         // deadlocks whose closer was refused
   uint64_t stepped_aside = 0;  // processes in which recording was given up
   // By table ("locks", "edges", ...), and "held_list", "stack", "handler_nesting",
   // "unrecorded_calls", "exec", "fork", "unreadable" (entries that made no sense).

@@ -49,6 +49,7 @@ struct MetricsView {
   uint64_t lock_acquisitions = 0;
   uint64_t lock_contentions = 0;
   double lock_wait_seconds = 0;
+  uint64_t deadlocks_broken = 0;  // by DeadlockError in the thread that would have closed them
   uint64_t processes_seen = 0;  // ledgers registered since start
   uint64_t processes = 0;       // of which still running
   uint64_t threads = 0;

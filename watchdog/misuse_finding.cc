@@ -43,6 +43,9 @@ Words WordsFor(MisuseKind kind) {
       return {"inherited_held", "waits in a forked child for", "held in the parent by",
               "In the child, call nothing that may lock before exec: the thread that holds it "
               "was not copied."};
+    case MisuseKind::kOverrun:
+      return {"unit_overrun", "released more units than it may have to", "beside",
+              "Release a unit once, and only after acquiring it."};
     case MisuseKind::kOrderViolation:  // told by ViolationFinding; named here
       return {"order_violation", "took", "beside", "Follow the declared order."};
     case MisuseKind::kTakenInHandler:  // evidence, told by SignalLockWatch
@@ -82,6 +85,8 @@ Grade GradeOf(const MisuseInfo& misuse, const LockInfo& lock) {
       return {Confidence::kStrong, "the lock's own word named the holder, as the records do"};
     case MisuseKind::kRelock:
       return {Confidence::kProven, "the lock refused it (std::system_error)"};
+    case MisuseKind::kOverrun:
+      return {Confidence::kProven, "the semaphore refused it (std::system_error)"};
     case MisuseKind::kTwoMutexes:
       return {Confidence::kLikely, "both waits were recorded; the other may just have been woken"};
     default:

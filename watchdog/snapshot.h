@@ -209,6 +209,7 @@ struct Snapshot {
   uint64_t threads_started = 0, threads_exited = 0;
   uint64_t held_dropped = 0, nested_dropped = 0, stack_failures = 0, unrecorded_calls = 0;
   uint64_t exec_drops = 0, fork_drops = 0;
+  uint64_t broken = 0;  // waits that were refused since they would have closed a deadlock
   uint64_t locks_tracked = 0, lock_classes = 0, order_edges = 0;
   std::vector<TableUse> tables;  // index tables left out
   std::string stepped_aside;     // why recording was given up; empty: it was not

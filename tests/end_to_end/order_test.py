@@ -23,7 +23,14 @@ MISUSE = {
     "unlock_free": ("unlock_not_owner", b"error 1\n", 'released "one"'),
     "relock": ("relock", b"error 35\n", 'locked again, while holding it, "one"'),
     "destroy": ("destroy_held", b"", 'destroyed "gone"'),
+    "shared_unlock": ("unlock_not_owner", b"error 1\n", 'released "shared"'),
+    "shared_relock": ("relock", b"error 35\n", 'locked again, while holding it, "shared"'),
+    "shared_destroy": ("destroy_held", b"", 'destroyed "gone"'),
+    "overrun": ("unit_overrun", b"error 75\n", 'released more units than it may have to "slots"'),
+    "wait": ("unlock_not_owner", b"error 1\n", 'released "one"'),
 }
+BY_ANOTHER = {"unlock", "shared_unlock"}
+OF_NOBODY = {"unlock_free", "overrun", "wait"}
 
 
 def named(stack):
@@ -87,8 +94,8 @@ class Order(Case):
                 finding = result.findings[0]
                 self.assertIn(headline, finding["headline"])
                 self.assertTrue(finding["threads"][0]["stack"])
-                if way != "unlock_free":
-                    holder = finding["threads"][1 if way == "unlock" else 0]
+                if way not in OF_NOBODY:
+                    holder = finding["threads"][1 if way in BY_ANOTHER else 0]
                     self.assertTrue(holder["holds"][0]["stack"])
 
     def test_what_keeps_the_order_is_not_told(self):

@@ -134,6 +134,7 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   view.ledger_capacity = {{"locks", 27}};
   view.ledger_used = {{"locks", 28}};
   view.refused_registrations = 29;
+  view.deadlocks_broken = 30;
   view.interposer_active = true;
   view.program_running = true;
   const struct {
@@ -150,6 +151,7 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
       {"lockwarden_findings_total", "stall", 7},
       {"lockwarden_misuse_total", "relock", 8},
       {"lockwarden_lock_acquisitions_total", "a lock.cc:1", 9},
+      {"lockwarden_deadlocks_broken_total", "", 30},
       {"lockwarden_lock_contentions_total", "a lock.cc:1", 10},
       {"lockwarden_lock_wait_seconds_total", "a lock.cc:1", 11.5},
       {"lockwarden_lock_hold_seconds_total", "a lock.cc:1", 40.5},

@@ -239,6 +239,32 @@ TEST(ConditionMisuseTest, ALockThatIsNotHeldIsRefused) {
   }).join();
 }
 
+TEST(ConditionMisuseTest, TwoLocksAtOnceAreWrittenDown) {
+  const auto records = [] {
+    return ledger::TheLedger().header().tables[ledger::kMisuse].used.load();
+  };
+  Lock one, two;
+  Condition condition;
+  bool go = false;
+  const auto wait = [&](Lock& lock) {
+    std::unique_lock hold(lock);
+    while (!go) condition.wait(hold);
+  };
+  std::thread first([&] { wait(one); });
+  AwaitWaiters(&condition, 1);
+  const uint32_t before = records();
+  std::thread second([&] { wait(two); });
+  AwaitWaiters(&condition, 2);
+  {
+    const std::scoped_lock hold(one, two);
+    go = true;
+  }
+  condition.notify_all();
+  first.join();
+  second.join();
+  EXPECT_EQ(records(), before + 1);
+}
+
 TEST(ConditionLevelsTest, AnRLockIsLetGoWithAllItsLevelsAndHasThemAgain) {
   RLock lock;
   Condition condition;

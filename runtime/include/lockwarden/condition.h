@@ -16,7 +16,7 @@
 #include <atomic>
 #include <condition_variable>  // std::cv_status
 #include <cstdint>
-#include <system_error>
+#include <type_traits>
 
 #include "absl/base/thread_annotations.h"
 #include "lockwarden/deadline.h"
@@ -31,6 +31,9 @@ namespace internal {
 // What a wait is for, as reports call it: ledger::LockKind.
 enum class WaitKind : uint32_t { kCondition = 5, kQueue = 15 };
 
+// Throws, and writes it down if `lock` is one of ours.
+[[noreturn]] void RefuseWait(const LockIdentity& lock);
+
 // What a wait does with the lock that it was given; the levels are those of an RLock, else 1.
 struct ConditionAccess {
   template <class L>
@@ -42,12 +45,16 @@ struct ConditionAccess {
     }
   }
   template <class L>
+  static LockIdentity WhoseIs(L& lock) {
+    if constexpr (IsOurs<std::remove_reference_t<decltype(*lock.mutex())>>) {
+      if (lock.mutex() != nullptr) return IdentityAccess::Of(*lock.mutex());
+    }
+    return {};
+  }
+  template <class L>
   static uint32_t Release(L& lock) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if constexpr (requires { lock.owns_lock(); }) {
-      if (!lock.owns_lock()) {
-        throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
-                                "lockwarden::Condition waited for with a lock that is not held");
-      }
+      if (!lock.owns_lock()) RefuseWait(WhoseIs(lock));
     }
     if constexpr (requires { LockOf(lock).ReleaseLevels(); }) {
       return LockOf(lock).ReleaseLevels();
@@ -142,9 +149,10 @@ class Condition {
     const uint32_t round = Enlist();
     const uint32_t levels = internal::ConditionAccess::Release(lock);
     const bool in_time = Sleep(round, &internal::ConditionAccess::LockOf(lock), deadline);
-    // It was looked at when the lock was first taken. A violation now must not be thrown: a wait
-    // ends with the lock held, whatever happens.
+    // The order was looked at when the lock was first taken. Nothing must be thrown now: a wait ends
+    // with the lock held, whatever happens.
     const internal::OrderNotLookedAt relocking;
+    const internal::NeverAVictim waits_for_it;
     internal::ConditionAccess::Restore(lock, levels);
     return in_time;
   }

@@ -5,6 +5,7 @@
 #include "lockwarden/assertions.h"   // IWYU pragma: export
 #include "lockwarden/barrier.h"      // IWYU pragma: export
 #include "lockwarden/condition.h"    // IWYU pragma: export
+#include "lockwarden/deadlock.h"     // IWYU pragma: export
 #include "lockwarden/event.h"        // IWYU pragma: export
 #include "lockwarden/future.h"       // IWYU pragma: export
 #include "lockwarden/heartbeat.h"    // IWYU pragma: export

@@ -34,6 +34,13 @@ enum class OrderPolicy : uint8_t {
   kAbort,   // as kReport, and a line on standard error, and abort()
 };
 
+// What becomes of a wait that would close a deadlock; see deadlock.h.
+enum class DeadlockPolicy : uint8_t {
+  kDefault,  // of a class: as process-wide; process-wide: kReport
+  kReport,   // if there is a supervisor
+  kThrow,
+};
+
 inline constexpr int kNoRank = INT_MIN;
 
 class LockClass;
@@ -65,6 +72,7 @@ struct LockClassOptions {
   int rank = kNoRank;
   bool unordered = false;  // locks of this class and of one rank may be taken in any order
   OrderPolicy policy = OrderPolicy::kDefault;  // kDefault: as process-wide
+  DeadlockPolicy on_deadlock = DeadlockPolicy::kDefault;  // the same
 };
 
 // All locks of one role. Give it static storage: declared orders refer to it for good. It is
@@ -77,6 +85,9 @@ class LockClass : public LockTraits {
   void set_policy(OrderPolicy policy) noexcept;
   OrderPolicy policy() const noexcept;
   bool unordered() const noexcept { return unordered_; }
+  // For waits for locks of this class (deadlock.h).
+  void set_deadlock_policy(DeadlockPolicy policy) noexcept;
+  DeadlockPolicy deadlock_policy() const noexcept;
 
  private:
   friend void order(LockClass& before, LockClass& after);
@@ -89,11 +100,13 @@ class LockClass : public LockTraits {
 
   const bool unordered_;
   std::atomic<OrderPolicy> policy_;
+  std::atomic<DeadlockPolicy> deadlock_policy_;
   // Every class that must come later or earlier, also by way of others. Only grow.
   std::atomic<Link*> after_{nullptr}, before_{nullptr};
 };
 
-// Process-wide, for locks whose class has no policy of its own. kDefault at start.
+// Process-wide, for locks whose class has no policy of its own. At start it is what order= says in
+// LOCKWARDEN_OPTIONS, or to `lockwarden run`; else kDefault.
 void set_order_policy(OrderPolicy policy) noexcept;
 OrderPolicy order_policy() noexcept;
 
@@ -153,6 +166,17 @@ class [[nodiscard]] OrderNotLookedAt {
   ~OrderNotLookedAt();
   OrderNotLookedAt(const OrderNotLookedAt&) = delete;
   OrderNotLookedAt& operator=(const OrderNotLookedAt&) = delete;
+
+ private:
+  bool before_;
+};
+// While one lives, no wait of the calling thread throws DeadlockError.
+class [[nodiscard]] NeverAVictim {
+ public:
+  NeverAVictim() noexcept;
+  ~NeverAVictim();
+  NeverAVictim(const NeverAVictim&) = delete;
+  NeverAVictim& operator=(const NeverAVictim&) = delete;
 
  private:
   bool before_;

@@ -5,6 +5,7 @@
 // Prints "done" at the end; with throw, "refused" where LockOrderViolation came.
 #include <cstdio>
 #include <cstring>
+#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -21,6 +22,7 @@ LockClass requests("requests"), replies("replies");
 Lock table(tables), row(rows);
 Lock request(requests), reply(replies);
 Lock one("one"), two("two"), three("three");
+lockwarden::SharedLock shared("shared");
 
 __attribute__((noinline)) void Inner(Lock& lock) {
   lock.lock();
@@ -80,6 +82,25 @@ void Misuse(const char* way) {
     one.lock();
     Caught([] { one.lock(); });
     one.unlock();
+  } else if (std::strcmp(way, "shared_unlock") == 0) {
+    shared.lock_shared();
+    std::thread([] { Caught([] { shared.unlock(); }); }).join();
+    shared.unlock_shared();
+  } else if (std::strcmp(way, "shared_relock") == 0) {
+    shared.lock_shared();
+    Caught([] { shared.lock(); });
+    shared.unlock_shared();
+  } else if (std::strcmp(way, "shared_destroy") == 0) {
+    auto* const gone = new lockwarden::SharedLock("gone");
+    gone->lock_shared();
+    delete gone;
+  } else if (std::strcmp(way, "overrun") == 0) {
+    static lockwarden::BoundedSemaphore slots(1, "slots");
+    Caught([] { slots.release(); });
+  } else if (std::strcmp(way, "wait") == 0) {
+    static lockwarden::Condition condition;
+    std::unique_lock guard(one, std::defer_lock);
+    Caught([&] { condition.wait(guard); });
   } else if (std::strcmp(way, "destroy") == 0) {
     auto* const gone = new Lock("gone");
     gone->lock();
@@ -106,7 +127,7 @@ int main(int argc, char** argv) {
       one.unlock();
     }
     Misuse(way);
-    if (std::strcmp(way, "destroy") == 0) break;  // else its memory would be another lock's
+    if (std::strstr(way, "destroy") != nullptr) break;  // else its memory would be another lock's
     if (std::strcmp(way, "healthy") == 0) {
       CallBack();
       Outer(table, row);
