@@ -145,6 +145,11 @@ void NoteMisuse(const LockCall& call, MisuseKind kind, uint32_t owner, uint32_t 
   });
 }
 
+OrderChoice Choice() {
+  LoadSettings();
+  return TheSettings().order_choice;
+}
+
 constexpr OrderApi kApi = {.version = OrderApi::kVersion,
                            .reserved = 0,
                            .held = Held,
@@ -156,7 +161,8 @@ constexpr OrderApi kApi = {.version = OrderApi::kVersion,
                                     .acquired = UserAcquired,
                                     .released = UserReleased,
                                     .destroyed = UserDestroyed,
-                                    .named = UserNamed}};
+                                    .named = UserNamed},
+                           .choice = Choice};
 
 }  // namespace
 }  // namespace lockwarden::ledger

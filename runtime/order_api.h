@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "runtime/lock_ref.h"
+#include "runtime/settings.h"
 #include "runtime/tables.h"
 
 namespace lockwarden::ledger {
@@ -57,6 +58,8 @@ struct OrderApi {
   // holds it, 0: nobody does, or it is only read; and by how many.
   void (*note_misuse)(const LockCall& call, MisuseKind kind, uint32_t owner, uint32_t readers);
   UserLockApi user;
+  // As the environment said it when the program began.
+  OrderChoice (*choice)();
 };
 
 }  // namespace lockwarden::ledger

@@ -266,6 +266,27 @@ OrderNotLookedAt::~OrderNotLookedAt() { not_looked_at = before_; }
 
 }  // namespace internal
 
+namespace {
+
+OrderPolicy PolicyOf(ledger::OrderChoice choice) {
+  switch (choice) {
+    case ledger::OrderChoice::kOff: return OrderPolicy::kOff;
+    case ledger::OrderChoice::kReport: return OrderPolicy::kReport;
+    case ledger::OrderChoice::kThrow: return OrderPolicy::kThrow;
+    case ledger::OrderChoice::kAbort: return OrderPolicy::kAbort;
+    case ledger::OrderChoice::kNotGiven: break;
+  }
+  return OrderPolicy::kDefault;
+}
+
+// Before the program's own constructors: what it says itself comes later, and counts.
+__attribute__((constructor(101))) void BeginWithTheEnvironment() {
+  const ledger::OrderApi* const api = internal::OrderRecorder();
+  if (api != nullptr) set_order_policy(PolicyOf(api->choice()));
+}
+
+}  // namespace
+
 void set_order_policy(OrderPolicy policy) noexcept {
   // Relaxed: a switch; nothing is published with it.
   internal::process_policy.store(policy, std::memory_order_relaxed);

@@ -22,6 +22,7 @@ struct Key {
 constexpr Key kKeys[] = {
     {"profile", "test|production (default: production; lockwarden run: test)"},
     {"stacks", "full|site|off: stacks of acquisitions and waits (default: full)"},
+    {"order", "off|report|throw|abort: for the linked types: an acquisition against the lock order"},
     {"on_deadlock", "report|dump|abort|restart; lockwarden run acts on it"},
     {"restart", "never|on-failure|always; lockwarden run acts on it"},
     {"restart_delay", "a duration; lockwarden run acts on it"},
@@ -77,6 +78,14 @@ void PrintHelp() {
   }
 }
 
+bool ParseOrder(Text value, OrderChoice* out) {
+  constexpr const char* kChoices[] = {"off", "report", "throw", "abort"};
+  for (uint8_t i = 0; i < 4; ++i) {
+    if (value.Is(kChoices[i])) return *out = static_cast<OrderChoice>(i + 1), true;
+  }
+  return false;
+}
+
 void Apply(Settings* settings, Text key, Text value) {
   if (key.Is("help")) return PrintHelp();
   if (SameKey(key, "profile")) {
@@ -84,6 +93,8 @@ void Apply(Settings* settings, Text key, Text value) {
       settings->order = value.Is("test");
       return;
     }
+  } else if (SameKey(key, "order")) {
+    if (ParseOrder(value, &settings->order_choice)) return;
   } else if (SameKey(key, "rules")) {
     settings->rules = value.size != 0;
     return;

@@ -10,6 +10,9 @@
 
 namespace lockwarden::ledger {
 
+// order=: what becomes of an acquisition against the lock order; kNotGiven: nothing was said.
+enum class OrderChoice : uint8_t { kNotGiven = 0, kOff = 1, kReport = 2, kThrow = 3, kAbort = 4 };
+
 enum class StackMode : uint8_t { kOff, kSite, kFull };
 
 struct Settings {
@@ -17,6 +20,7 @@ struct Settings {
   // Lock order is recorded: profile=test predicts from it, and rules are held against it.
   bool order = false;
   bool rules = false;
+  OrderChoice order_choice = OrderChoice::kNotGiven;  // for the linked types
   StackMode stacks = StackMode::kFull;
   char token[33] = {};         // empty: nobody asked for the ledger
   char socket_path[108] = {};  // sun_path

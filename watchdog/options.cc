@@ -109,6 +109,7 @@ constexpr char kFormats[] = "text|json";
 constexpr char kStacks[] = "full|site|off";
 constexpr char kNotifies[] = "own|program|off";
 constexpr char kYesNo[] = "yes|no";
+constexpr char kOrders[] = "off|report|throw|abort";
 constexpr int kMostRestarts = 1000000;
 
 const OptionKey kKeys[] = {
@@ -182,6 +183,12 @@ const OptionKey kKeys[] = {
      }},
     {"on_incident_timeout", "DURATION", "30s", "then CMD is killed; 0: never",
      [](absl::string_view v, Options* o) { return SetDuration(v, &o->on_incident_timeout); }},
+    {"order", kOrders, "as the program has it",
+     "of a program that links the library: what becomes of an acquisition against the lock order,\n"
+     "until the program sets a policy itself",
+     [](absl::string_view v, Options* o) {
+       return SetChoice(v, kOrders, &o->order.emplace(OrderAction::kOff));
+     }},
     {"rules", "FILE", "none",
      "lines 'order A before B' by class, lock name, variable, function or file:line: to take A\n"
      "while holding B is reported",
@@ -398,6 +405,16 @@ const char* StackDetailName(StackDetail stacks) {
     case StackDetail::kFull: return "full";
     case StackDetail::kSite: return "site";
     case StackDetail::kOff: return "off";
+  }
+  return "?";
+}
+
+const char* OrderActionName(OrderAction order) {
+  switch (order) {
+    case OrderAction::kOff: return "off";
+    case OrderAction::kReport: return "report";
+    case OrderAction::kThrow: return "throw";
+    case OrderAction::kAbort: return "abort";
   }
   return "?";
 }

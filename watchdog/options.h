@@ -6,6 +6,7 @@
 // Thread safety: values and pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ enum class RestartWhen { kNever, kOnFailure, kAlways };
 enum class NotifyWho { kOwn, kProgram, kOff };
 enum class ReportFormat { kText, kJson };
 enum class StackDetail { kFull, kSite, kOff };
+enum class OrderAction { kOff, kReport, kThrow, kAbort };
 
 struct Options {
   Profile profile = Profile::kTest;
@@ -53,6 +55,7 @@ struct Options {
   std::string baseline;
   std::string write_baseline;
   bool verbose = false;
+  std::optional<OrderAction> order;  // of the linked types; none: as the program has it
   ReportFormat format = ReportFormat::kText;
   StackDetail stacks = StackDetail::kFull;
   int exitcode = 66;      // 0: findings do not change the exit code
@@ -106,5 +109,6 @@ std::string DescribeOptions(absl::string_view prefix);
 const char* ActionName(DeadlockAction action);
 const char* ProfileName(Profile profile);
 const char* StackDetailName(StackDetail stacks);
+const char* OrderActionName(OrderAction order);
 
 }  // namespace lockwarden

@@ -105,7 +105,9 @@ std::vector<std::string> BuildEnvironment(const std::vector<std::string>& enviro
 std::string RecorderOptions(const Options& options) {
   return absl::StrCat("profile=", ProfileName(options.profile),
                       ",stacks=", StackDetailName(options.stacks),
-                      options.rules.empty() ? "" : ",rules=given");
+                      options.rules.empty() ? "" : ",rules=given",
+                      options.order.has_value() ? ",order=" : "",
+                      options.order.has_value() ? OrderActionName(*options.order) : "");
 }
 
 }  // namespace lockwarden

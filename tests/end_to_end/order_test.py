@@ -78,6 +78,18 @@ class Order(Case):
                 self.assertEqual(result.out.count(b"refused: lockwarden: "), 3)
                 self.assertEqual([f["kind"] for f in result.findings], ["order_violation"])
 
+    def test_the_policy_may_be_given_from_outside(self):
+        refused = self.order("declared", flags=["--order=throw"])
+        self.assertEqual(refused.out.count(b"refused: lockwarden: "), 3)
+        silent = self.order("rank", flags=["--order=off"])
+        self.assertEqual((silent.code, silent.out, silent.findings), (0, b"done\n", []))
+        aborted = self.order("rank", flags=["--order=abort"])
+        self.assertEqual(aborted.code, -signal.SIGABRT)
+        itself = self.order("rank", "throw", flags=["--order=off"])  # the program's word is the last
+        self.assertEqual(itself.out.count(b"refused: lockwarden: "), 3)
+        wrong = self.order("rank", flags=["--order=perhaps"])
+        self.assertEqual(wrong.code, 64)
+
     def test_under_abort_the_report_comes_out_all_the_same(self):
         result = self.order("rank", "abort")
         self.assertEqual(result.code, -signal.SIGABRT)

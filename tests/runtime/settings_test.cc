@@ -47,6 +47,11 @@ TEST_F(SettingsTest, KeysAreSeparatedByCommasOrSpaces) {
 
 TEST_F(SettingsTest, OrderIsRecordedWhereItIsPredictedFrom) {
   EXPECT_TRUE(Parse("profile=test").order);
+  EXPECT_EQ(Parse("").order_choice, OrderChoice::kNotGiven);
+  EXPECT_EQ(Parse("order=off").order_choice, OrderChoice::kOff);
+  EXPECT_EQ(Parse("order=report").order_choice, OrderChoice::kReport);
+  EXPECT_EQ(Parse("order=throw").order_choice, OrderChoice::kThrow);
+  EXPECT_EQ(Parse("order=abort").order_choice, OrderChoice::kAbort);
   EXPECT_FALSE(Parse("profile=production").order);
   EXPECT_FALSE(Parse("").order);
 }
