@@ -8,9 +8,11 @@ install(TARGETS lockwarden RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS lockwarden_preload LIBRARY DESTINATION lib/lockwarden)
 
 set_target_properties(lockwarden_static PROPERTIES EXPORT_NAME lockwarden)
+set_target_properties(lockwarden_shared PROPERTIES EXPORT_NAME shared)
 set_target_properties(lockwarden_exporter PROPERTIES EXPORT_NAME exporter)
-install(TARGETS lockwarden_static EXPORT lockwarden
+install(TARGETS lockwarden_static lockwarden_shared EXPORT lockwarden
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY runtime/include/lockwarden DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS lockwarden_exporter lockwarden_watchdog lockwarden_ledger
@@ -32,5 +34,7 @@ install(FILES ${CMAKE_BINARY_DIR}/lockwarden-config.cmake
               ${CMAKE_BINARY_DIR}/lockwarden-config-version.cmake DESTINATION ${package})
 
 file(RELATIVE_PATH LOCKWARDEN_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-configure_file(cmake/lockwarden.pc.in ${CMAKE_BINARY_DIR}/lockwarden.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/lockwarden.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(package lockwarden lockwarden-shared)
+  configure_file(cmake/${package}.pc.in ${CMAKE_BINARY_DIR}/${package}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

@@ -71,10 +71,12 @@ LockAnswer AcquireMayBreak(const LockIdentity& wanted, Mode mode, uint64_t site,
   if (!MayBreak(wanted)) return LockAnswer::kNotRecorded;
   ledger::Cycle cycle;
   const uint32_t how = How(static_cast<LockKind>(wanted.kind), mode);
-  const LockAnswer answer = ledger::TheRecorder()->acquire_or_break(wanted.lock, how, site, cfa,
-                                                                    wanted.name, &cycle);
+  const LockAnswer answer =
+      ledger::TheRecorder()->acquire_or_break(wanted.lock, how, site, cfa, wanted.name, &cycle);
   if (answer == LockAnswer::kDeadlock) ThrowBroken(cycle);
-  if (!ledger::CanRecordNow(*ledger::linked_thread)) ledger::LearnThread();
+  if (answer != LockAnswer::kNotRecorded && !ledger::CanRecordNow(*ledger::linked_thread)) {
+    ledger::LearnThread();
+  }
   return answer;
 }
 

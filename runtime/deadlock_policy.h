@@ -1,5 +1,6 @@
 // The acquire of the linked types that may be refused: by the lock order, or because it would close
-// a deadlock. Where nobody has asked for the latter it costs one relaxed load, of a thread that waits.
+// a deadlock. Where nobody has asked for the latter it costs one relaxed load, of a thread that
+// waits.
 //
 // Read by: lock.cc, shared_lock.cc. Must never: acquire anything if it throws.
 #pragma once
@@ -22,8 +23,8 @@ __attribute__((cold)) LockAnswer AcquireMayBreak(const LockIdentity& wanted, Mod
 __attribute__((cold)) LockAnswer RaiseMayBreak(const LockIdentity& lock, uint32_t how,
                                                uint64_t site, uint64_t cfa);
 
-// Throws LockOrderViolation or DeadlockError. What can be had at once need not come here but for the
-// order: only a wait closes a deadlock.
+// Throws LockOrderViolation or DeadlockError. What can be had at once need not come here but for
+// the order: only a wait closes a deadlock.
 template <class Format, class L>
 LOCKWARDEN_INLINE LockAnswer AcquireChecked(L& lock, uint64_t site, uint64_t cfa) {
   CheckOrder(lock, site, cfa);

@@ -139,31 +139,43 @@ inline constexpr LockUnknown kWays[8] = {LockWanting<Format, kUnknown, 0>,
                                          kUnknown};
 template <class Format, LockUnknown kUnknown>
 LOCKWARDEN_INLINE void LockKnown(void* lock, uint64_t site, uint64_t cfa) {
-  // Relaxed: settings do not change, and of a check that begins see BeginToCheckOrder.
-  kWays<Format, kUnknown>[linked_wants.load(std::memory_order_relaxed)](lock, site, cfa);
+  if constexpr (kInstrumented) {
+    // Relaxed: settings do not change, and of a check that begins see BeginToCheckOrder.
+    kWays<Format, kUnknown>[linked_wants.load(std::memory_order_relaxed)](lock, site, cfa);
+  } else if (__builtin_expect(!Format::TryFree(lock, ThisSelf().tid), 0)) {
+    kUnknown(lock, site, cfa);
+  }
 }
 
 // The second look, for all settings. Where an order is to be checked first there is no short way.
 template <class Format>
 __attribute__((noinline)) bool AcquireKnownFurther(void* lock, uint64_t site, uint64_t cfa) {
-  constexpr uint32_t kBoth = kWantsOrder | kWantsStacks;
-  switch (linked_wants.load(std::memory_order_relaxed)) {  // as above
-    case 0:
-      return AcquireKnown<Format, Look::kFurther, 0>(lock, site, cfa);
-    case kWantsOrder:
-      return AcquireKnown<Format, Look::kFurther, kWantsOrder>(lock, site, cfa);
-    case kWantsStacks:
-      return AcquireKnown<Format, Look::kFurther, kWantsStacks>(lock, site, cfa);
-    case kBoth:
-      return AcquireKnown<Format, Look::kFurther, kBoth>(lock, site, cfa);
-    default:
-      return false;
+  if constexpr (kInstrumented) {
+    constexpr uint32_t kBoth = kWantsOrder | kWantsStacks;
+    switch (linked_wants.load(std::memory_order_relaxed)) {  // as above
+      case 0:
+        return AcquireKnown<Format, Look::kFurther, 0>(lock, site, cfa);
+      case kWantsOrder:
+        return AcquireKnown<Format, Look::kFurther, kWantsOrder>(lock, site, cfa);
+      case kWantsStacks:
+        return AcquireKnown<Format, Look::kFurther, kWantsStacks>(lock, site, cfa);
+      case kBoth:
+        return AcquireKnown<Format, Look::kFurther, kBoth>(lock, site, cfa);
+      default:
+        return false;
+    }
   }
+  return false;
 }
 
 // If it is the thread's newest hold, held so and once. As ReleaseTop, and gives it back.
 template <class Format>
 LOCKWARDEN_INLINE bool ReleaseKnown(void* lock) {
+  if constexpr (!kInstrumented) {
+    if (!Format::MayRelease(lock, ThisSelf())) return false;
+    Format::Release(lock);
+    return true;
+  }
   const ThisThread& self = *linked_thread;
   if (!CanRecordNow(self)) return false;
   ThreadRecord* const record = self.record;

@@ -118,13 +118,16 @@ struct Holds {
 }  // namespace
 
 const ledger::OrderApi* OrderRecorder() {
-  using Function = const ledger::OrderApi* (*)();
-  static const ledger::OrderApi* const api = [] {
-    const auto found = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "lockwarden_order_v1"));
-    const ledger::OrderApi* table = found != nullptr ? found() : lockwarden_order_v1();
-    return table->version == ledger::OrderApi::kVersion ? table : nullptr;
-  }();
-  return api;
+  if constexpr (ledger::kInstrumented) {
+    using Function = const ledger::OrderApi* (*)();
+    static const ledger::OrderApi* const api = [] {
+      const auto found = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "lockwarden_order_v1"));
+      const ledger::OrderApi* table = found != nullptr ? found() : lockwarden_order_v1();
+      return table->version == ledger::OrderApi::kVersion ? table : nullptr;
+    }();
+    return api;
+  }
+  return nullptr;
 }
 
 LockIdentity IdentityOf(const HoldView& held) {

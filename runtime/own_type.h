@@ -31,13 +31,19 @@ inline ledger::TimeLimit LimitOf(Deadline deadline) {
 
 // The lock alone. `Format`: see OwnLock.
 template <class Format>
-__attribute__((noinline)) LockAnswer AcquireUnrecorded(void* lock, uint8_t bits,
-                                                       const ledger::TimeLimit* limit) {
+inline LockAnswer AcquireAlone(void* lock, uint8_t bits, const ledger::TimeLimit* limit) {
   const ledger::Self self = ledger::ThisSelf();
+  // What was free was nobody's; a reader's place may be free to who has the seat.
+  if (Format::mode != Mode::kShared && Format::Try(lock, self)) return LockAnswer::kDone;
   if (Format::HeldBy(lock, self)) return LockAnswer::kOwned;
   const bool taken =
       (bits & ledger::kTry) != 0 ? Format::Try(lock, self) : Format::Take(lock, self, limit);
   return taken ? LockAnswer::kDone : LockAnswer::kBusy;
+}
+template <class Format>
+__attribute__((noinline)) LockAnswer AcquireUnrecorded(void* lock, uint8_t bits,
+                                                       const ledger::TimeLimit* limit) {
+  return AcquireAlone<Format>(lock, bits, limit);
 }
 
 // Every acquire comes through here that is not a KnownLock's.
@@ -45,6 +51,7 @@ template <class Format>
 LOCKWARDEN_INLINE LockAnswer Acquire(void* lock, LockKind kind, uint8_t bits, uint64_t site,
                                      uint64_t cfa, const char* name,
                                      const ledger::TimeLimit* limit = nullptr) {
+  if constexpr (!ledger::kInstrumented) return AcquireAlone<Format>(lock, bits, limit);
   const LockAnswer answer = ledger::TheRecorder()->acquire(lock, How(kind, Format::mode, bits),
                                                            site, cfa, name, limit);
   if (__builtin_expect(answer == LockAnswer::kNotRecorded, 0)) {
@@ -66,9 +73,11 @@ LockAnswer AcquireUntil(void* lock, LockKind kind, Deadline deadline, uint64_t s
 // `extra`: kKeepsLock or 0.
 template <class Format>
 LOCKWARDEN_INLINE LockAnswer Release(void* lock, LockKind kind, uint32_t extra, uint64_t cfa) {
-  const LockAnswer answer =
-      ledger::TheRecorder()->release(lock, How(kind, Format::mode) | extra, cfa);
-  if (__builtin_expect(answer != LockAnswer::kNotRecorded, 1)) return answer;
+  if constexpr (ledger::kInstrumented) {
+    const LockAnswer answer =
+        ledger::TheRecorder()->release(lock, How(kind, Format::mode) | extra, cfa);
+    if (__builtin_expect(answer != LockAnswer::kNotRecorded, 1)) return answer;
+  }
   if (!Format::MayRelease(lock, ledger::ThisSelf())) return LockAnswer::kNotOwned;
   if (extra == 0) Format::Release(lock);
   return LockAnswer::kDone;

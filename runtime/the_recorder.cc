@@ -32,29 +32,27 @@ constexpr RecorderApi kNobody = {
     }};
 
 const RecorderApi* Find() {
-  using Function = const RecorderApi* (*)();
-  const auto found = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "lockwarden_recorder_v1"));
-  const RecorderApi* api = found != nullptr ? found() : lockwarden_recorder_v1();
-  if (api->version == RecorderApi::kVersion) return api;
-  std::fprintf(stderr,
-               "lockwarden: this program's locks are not recorded: the recorder loaded before has "
-               "version %u, not %u\n",
-               api->version, RecorderApi::kVersion);
+  if constexpr (kInstrumented) {
+    using Function = const RecorderApi* (*)();
+    const auto found = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "lockwarden_recorder_v1"));
+    const RecorderApi* api = found != nullptr ? found() : lockwarden_recorder_v1();
+    if (api->version == RecorderApi::kVersion) return api;
+    std::fprintf(stderr,
+                 "lockwarden: this program's locks are not recorded: the recorder loaded before has "
+                 "version %u, not %u\n",
+                 api->version, RecorderApi::kVersion);
+  }
   return &kNobody;
 }
 
 constinit ThisThread unregistered;  // nobody writes it: its epoch is no gate's
 constinit Gate closed;              // nor this: its epoch is no thread's
 
-thread_local uint32_t this_tid = 0;
-thread_local uint32_t tid_before_fork = 0;
-
 // One word in a page that is zero in a forked child: there the thread's id is another, and
 // no fork handler of ours need have run yet. Where there is no such page it stays zero.
 //   M1 pointer CAS  acq_rel  pairs with M2
 //   M2 pointer      acquire
-std::atomic<uint32_t> always_zero{0};
-std::atomic<std::atomic<uint32_t>*> fork_mark{&always_zero};
+constinit std::atomic<uint32_t> always_zero{0};
 
 std::atomic<uint32_t>* MapForkMark() {
   std::atomic<uint32_t>* mark = fork_mark.load(std::memory_order_acquire);  // M2
@@ -107,12 +105,12 @@ const RecorderApi* TheRecorder() {
   return recorder;
 }
 
-Self ThisSelf() {
-  // Relaxed: written by this thread, or before it was created; zeroed only by a fork.
-  if (this_tid == 0 ||
-      fork_mark.load(std::memory_order_acquire)->load(std::memory_order_relaxed) == 0) {  // M2
-    FindTid();
-  }
+constinit thread_local uint32_t this_tid = 0;
+constinit thread_local uint32_t tid_before_fork = 0;
+constinit std::atomic<std::atomic<uint32_t>*> fork_mark{&always_zero};
+
+Self FindSelf() {
+  FindTid();
   return {this_tid, tid_before_fork};
 }
 

@@ -94,21 +94,25 @@ struct Reference {
 
 // Null: the recorder in charge has none of our version.
 const ledger::ThreadApi* Threads() {
-  using Function = const ledger::ThreadApi* (*)();
-  static const ledger::ThreadApi* const api = [] {
-    const auto found = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "lockwarden_thread_v1"));
-    const ledger::ThreadApi* table = found != nullptr ? found() : lockwarden_thread_v1();
-    return table->version == ledger::ThreadApi::kVersion ? table : nullptr;
-  }();
-  return api;
+  if constexpr (ledger::kInstrumented) {
+    using Function = const ledger::ThreadApi* (*)();
+    static const ledger::ThreadApi* const api = [] {
+      const auto found = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "lockwarden_thread_v1"));
+      const ledger::ThreadApi* table = found != nullptr ? found() : lockwarden_thread_v1();
+      return table->version == ledger::ThreadApi::kVersion ? table : nullptr;
+    }();
+    return api;
+  }
+  return nullptr;
 }
 
 void* RunThread(void* argument) {
   const Reference state(static_cast<ThreadState*>(argument));
-  if (state->name()[0] != '\0' && Threads() != nullptr) {
+  if (state->name()[0] != '\0') {
     char name[16] = {};  // as much as the kernel takes
     std::memcpy(name, state->name(), sizeof(name) - 1);
-    Threads()->name(name);
+    Threads() != nullptr ? Threads()->name(name)
+                         : static_cast<void>(pthread_setname_np(pthread_self(), name));
   }
   try {
     state->Run();

@@ -43,6 +43,11 @@ class Installed(unittest.TestCase):
         run("cmake", "--build", out)
         self.assertEqual(run(out / "user"), "done\n")
         self.assertEqual(run(out / "serving"), "done\n")
+        self.assertEqual(run(out / "user_shared"), "done\n")
+        needed = run("readelf", "-d", out / "user_shared")
+        self.assertRegex(needed, r"NEEDED.*liblockwarden\.so\.0\.1")
+        self.assertNotRegex(run("readelf", "-d", out / "user"), "liblockwarden")
+        self.assertEqual(run(out / "host", out / "libplugin.so"), "one recorder\n")
         command = self.prefix / "bin" / "lockwarden"
         told = run(command, "run", "--exitcode=0", f"--incidents={self.folder / 'incidents'}", "--",
                    out / "user")
@@ -52,11 +57,17 @@ class Installed(unittest.TestCase):
     def test_pkg_config(self):
         found = [path.parent for path in self.prefix.rglob("lockwarden.pc")]
         self.assertEqual(len(found), 1)
-        environment = {**os.environ, "PKG_CONFIG_PATH": str(found[0])}
-        flags = shlex.split(run("pkg-config", "--cflags", "--libs", "lockwarden", env=environment))
-        program = self.folder / "by-pkg-config"
-        run(CXX, "-std=c++20", USER / "main.cc", USER / "bank.cc", *flags, "-o", program)
-        self.assertEqual(run(program), "done\n")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(found[0]),
+                       "LD_LIBRARY_PATH": str(found[0].parent)}
+        for package in ("lockwarden", "lockwarden-shared"):
+            with self.subTest(package=package):
+                flags = shlex.split(
+                    run("pkg-config", "--cflags", "--libs", package, env=environment))
+                program = self.folder / f"by-pkg-config-{package}"
+                run(CXX, "-std=c++20", USER / "main.cc", USER / "bank.cc", *flags, "-o", program)
+                self.assertEqual(run(program, env=environment), "done\n")
+                shared = "liblockwarden" in run("readelf", "-d", program)
+                self.assertEqual(shared, package == "lockwarden-shared")
 
     def test_nothing_but_the_package_is_there(self):
         top = {path.relative_to(self.prefix).parts[0] for path in self.prefix.rglob("*")}
