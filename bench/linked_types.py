@@ -92,6 +92,10 @@ stacks. {where}
 
 {table_of_ours(results)}
 
+What stands in the way where a target is not reached is told in
+[architecture](architecture.md#the-linked-types). Cases of several threads mean little where other
+processes wanted a processor, as the ranges show.
+
 The same beside other peers, and how long the unluckiest had to wait for a contended lock:
 
 {table_of_others(results)}
