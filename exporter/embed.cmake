@@ -4,7 +4,7 @@
 #   cmake -DOUT=page_files.h -DDIR=page -P embed.cmake
 set(text "// Made by exporter/embed.cmake from exporter/page and exporter/shipped.\n#pragma once\n\nnamespace lockwarden::page_files {\n")
 foreach(pair "kIndexHtml=index.html" "kIncidentHtml=incident.html" "kPageCss=page.css"
-             "kPageJs=page.js" "kGraphJs=graph.js" "kRulesYml=../shipped/lockwarden.rules.yml"
+             "kHostHtml=host.html" "kHostJs=host.js" "kPageJs=page.js" "kGraphJs=graph.js" "kRulesYml=../shipped/lockwarden.rules.yml"
              "kDashboardJson=../shipped/lockwarden.dashboard.json"
              "kProbesYml=../shipped/probes.yml" "kUnit=../shipped/lockwarden.service")
   string(REPLACE "=" ";" pair "${pair}")

@@ -41,6 +41,7 @@ LiveModel::Clock ReadClocks() {
 LiveCollector::LiveCollector(LedgerBoard* ledgers,
                              std::function<void(const LiveView&)> after_each_look)
     : ledgers_(ledgers), after_each_look_(std::move(after_each_look)), pid_(getpid()) {
+  ledgers_->TakesEnded();
   const BlockAllSignals block;
   try {
     thread_ = std::thread([this] { Run(); });

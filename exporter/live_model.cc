@@ -14,6 +14,7 @@
 #include "watchdog/finding_parts.h"
 #include "watchdog/frames.h"
 #include "watchdog/judge.h"
+#include "watchdog/lock_counts.h"
 #include "watchdog/printable.h"
 #include "watchdog/process_facts.h"
 #include "watchdog/symbolizer.h"

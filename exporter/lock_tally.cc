@@ -1,10 +1,10 @@
-// Differences of counts that may be a little ahead; see LedgerReader::CountLocks.
+// Differences of counts that may be a little ahead; see CountLocks.
 #include "exporter/lock_tally.h"
 
 namespace lockwarden {
 
 std::vector<LockTally::Delta> LockTally::Take(const LedgerReader& reader) {
-  reader.CountLocks(&now_);
+  CountLocks(reader, &now_);
   seen_.resize(now_.size());
   std::vector<Delta> deltas;
   for (size_t i = 0; i < now_.size(); ++i) {

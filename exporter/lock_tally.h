@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "exporter/class_book.h"
-#include "watchdog/snapshot.h"
+#include "watchdog/lock_counts.h"
 
 namespace lockwarden {
 

@@ -5,10 +5,14 @@
 // one thread; the rest, scrapes and what is published on the boards go on at any time in others.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "exporter/http_server.h"
 #include "exporter/live_collector.h"
@@ -27,8 +31,10 @@ class PageServer : public MetricsServer {
   absl::Status KeepTextfile(const std::string& path) override;
   absl::Status Start(const std::string& address) override;
   bool running() const override { return server_ != nullptr; }
+  void StartLocal() override;
+  bool IsWatched() const override;
   int port() const override { return server_ == nullptr ? 0 : server_->port(); }
-  // Start does it as well.
+  // Thread-safe. Start does it as well, and so does the first question of `serve`.
   void StartLooking();
 
   std::shared_ptr<const MetricsView> LatestWatch() const { return board_->Latest(); }
@@ -36,15 +42,18 @@ class PageServer : public MetricsServer {
 
  private:
   void AfterEachLook(const LiveView& live);
+  HttpResponse AnswerLocally(const HttpRequest& request);
 
   const MetricsBoard* const board_;
   LedgerBoard* const ledgers_;
   std::string credentials_;
+  std::atomic<int64_t> asked_locally_{0};           // Unix time, in seconds; 0: never
   std::string textfile_;                            // read-only after StartLooking
   absl::Time textfile_due_ = absl::InfinitePast();  // the side thread only
-  std::unique_ptr<Pages> pages_;
-  std::unique_ptr<LiveCollector> collector_;
-  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<Pages> pages_, local_pages_;
+  mutable absl::Mutex mutex_;
+  std::unique_ptr<LiveCollector> collector_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<HttpServer> server_, local_server_;
 };
 
 }  // namespace lockwarden

@@ -68,6 +68,12 @@ HttpResponse Incident(const PageSource& source, absl::string_view number, bool j
 
 }  // namespace
 
+HttpResponse PasswordNeeded() {
+  return {.status = 401,
+          .body = "password needed\n",
+          .headers = {{"WWW-Authenticate", "Basic realm=\"lockwarden\", charset=\"UTF-8\""}}};
+}
+
 std::string MetricsText(const PageSource& source) {
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, Families(source));
@@ -97,9 +103,7 @@ HttpResponse Pages::Answer(const HttpRequest& request) const {
   if (path == "/readyz") return Readiness(source);
   if (path == "/livez") return Liveness(source);
   if (!credentials_.empty() && !IsAuthorized(request.authorization, credentials_)) {
-    return {.status = 401,
-            .body = "password needed\n",
-            .headers = {{"WWW-Authenticate", "Basic realm=\"lockwarden\", charset=\"UTF-8\""}}};
+    return PasswordNeeded();
   }
   if (path == "/metrics") {
     return {.content_type = kMetrics, .body = MetricsText(source)};

@@ -35,6 +35,9 @@ class Pages {
 // Every metric in Prometheus' text format.
 std::string MetricsText(const PageSource& source);
 
+// What who does not know the password is told.
+HttpResponse PasswordNeeded();
+
 // A file of the status page by its path ("/", "/page.css", ...); status 404 if there is none.
 HttpResponse PageFile(const std::string& path);
 

@@ -3,6 +3,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace lockwarden {
 namespace {
@@ -50,6 +51,26 @@ absl::StatusOr<CommandLine> ParseRun(const std::vector<std::string>& args) {
   return line;
 }
 
+// --key=value only; what the keys are is the exporter's business.
+absl::StatusOr<CommandLine> ParseServe(const std::vector<std::string>& args) {
+  CommandLine line;
+  line.what = CommandLine::What::kServe;
+  for (size_t i = 1; i < args.size(); ++i) {
+    if (args[i] == "--help" || args[i] == "-h") {
+      line.what = CommandLine::What::kHelp;
+      return line;
+    }
+    const size_t equals = args[i].find('=');
+    if (!absl::StartsWith(args[i], "--") || equals == std::string::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("serve: ", args[i], ": options are written --key=value"));
+    }
+    line.settings.push_back({absl::StrReplaceAll(args[i].substr(2, equals - 2), {{"-", "_"}}),
+                             args[i].substr(equals + 1)});
+  }
+  return line;
+}
+
 }  // namespace
 
 absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& args) {
@@ -64,6 +85,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
     return line;
   }
   if (args[0] == "run") return ParseRun(args);
+  if (args[0] == "serve") return ParseServe(args);
   const bool option = absl::StartsWith(args[0], "-");
   return absl::InvalidArgumentError(
       absl::StrCat("unknown ", option ? "option " : "command ", args[0],
@@ -75,6 +97,8 @@ std::string HelpText() {
       "Lockwarden finds, detects, explains and recovers from deadlocks.\n\n"
       "usage: lockwarden run [options] -- PROGRAM [ARG...]\n"
       "           supervise a program and the processes it starts\n"
+      "       lockwarden serve [--metrics=ADDR:PORT] [--metrics_password=FILE] [--file_sd=FILE]\n"
+      "           one port for all that lockwarden run supervises on this host\n"
       "       lockwarden --help | --version\n\n"
       "Options of run (--key=value or --key value; hyphens for underscores work too). Each is\n"
       "also a key of LOCKWARDEN_OPTIONS=\"key=value,key=value\"; the command line wins.\n\n",

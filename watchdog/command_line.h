@@ -12,7 +12,7 @@
 namespace lockwarden {
 
 struct CommandLine {
-  enum class What { kRun, kHelp, kVersion, kNothing } what = What::kNothing;
+  enum class What { kRun, kServe, kHelp, kVersion, kNothing } what = What::kNothing;
   std::vector<Setting> settings;
   std::vector<std::string> program;  // with its arguments; kRun: never empty
 };

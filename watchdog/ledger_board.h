@@ -29,10 +29,15 @@ class LedgerBoard {
     absl::MutexLock lock(&mutex_);
     live_.swap(live);
   }
-  // A process has ended; its last counts are still wanted.
+  // Somebody takes the ended ones from now on; before that they are let go.
+  void TakesEnded() {
+    absl::MutexLock lock(&mutex_);
+    takes_ended_ = true;
+  }
+  // A process has ended; its last counts may still be wanted.
   void Ended(ServedLedger ledger) {
     absl::MutexLock lock(&mutex_);
-    if (ended_.size() < kMostEnded) ended_.push_back(std::move(ledger));
+    if (takes_ended_ && ended_.size() < kMostEnded) ended_.push_back(std::move(ledger));
   }
   std::vector<ServedLedger> Live() const {
     absl::MutexLock lock(&mutex_);
@@ -50,6 +55,7 @@ class LedgerBoard {
   static constexpr size_t kMostEnded = 64;
 
   mutable absl::Mutex mutex_;
+  bool takes_ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<ServedLedger> live_ ABSL_GUARDED_BY(mutex_);
   std::vector<ServedLedger> ended_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,8 +1,33 @@
-// LedgerReader: what was counted for each lock, records and caches together. Reads what the
-// threads write on every acquisition, so it is for an interval of a second, not of a tick.
-#include "watchdog/snapshot.h"
+// Statistics for an interval of a second; see the header.
+#include "watchdog/lock_counts.h"
+
+#include <algorithm>
+
+#include "runtime/ledger.h"
 
 namespace lockwarden {
+namespace {
+
+// The records of a table and how many of them are in use. The directory is read once and
+// checked against the segment here, since the program may have changed it since the reader did.
+template <class T>
+const T* Records(const LedgerReader& reader, ledger::TableId id, uint32_t* used) {
+  const auto* base = static_cast<const char*>(reader.base());
+  const auto& header = *reinterpret_cast<const ledger::Header*>(base);
+  const uint64_t offset = header.tables[id].offset;
+  const uint64_t capacity = header.tables[id].capacity;
+  *used = 0;
+  if (offset % ledger::kPageSize != 0 || offset > reader.size() ||
+      capacity * sizeof(T) > reader.size() - offset) {
+    return nullptr;
+  }
+  // Acquire: as LedgerReader::Used.
+  *used = static_cast<uint32_t>(
+      std::min<uint64_t>(header.tables[id].used.load(std::memory_order_acquire), capacity));
+  return reinterpret_cast<const T*>(base + offset);
+}
+
+}  // namespace
 
 bool IsLockForMetrics(ledger::LockKind kind, uint32_t own_releases, uint32_t foreign_releases) {
   switch (kind) {
@@ -31,11 +56,13 @@ bool IsLockForMetrics(ledger::LockKind kind, uint32_t own_releases, uint32_t for
   return false;
 }
 
-void LedgerReader::CountLocks(std::vector<LockCount>* counts) const {
-  const uint32_t locks = Used(ledger::kLocks);
+void CountLocks(const LedgerReader& reader, std::vector<LockCount>* counts) {
+  uint32_t locks = 0, slots = 0;
+  const auto* lock_records = Records<ledger::LockRecord>(reader, ledger::kLocks, &locks);
+  const auto* threads = Records<ledger::ThreadRecord>(reader, ledger::kThreads, &slots);
   counts->assign(locks, LockCount());
   for (uint32_t i = 0; i < locks; ++i) {
-    const auto& record = *Record<ledger::LockRecord>(ledger::kLocks, i);
+    const auto& record = lock_records[i];
     LockCount& count = (*counts)[i];
     // Relaxed, here and below: statistics.
     count.acquisitions = record.acquisitions.load(std::memory_order_relaxed);
@@ -47,9 +74,8 @@ void LedgerReader::CountLocks(std::vector<LockCount>* counts) const {
         record.own_releases.load(std::memory_order_relaxed),                    // as above
         record.foreign_releases.load(std::memory_order_relaxed));               // as above
   }
-  const uint32_t slots = Used(ledger::kThreads);
   for (uint32_t slot = 0; slot < slots; ++slot) {
-    const auto& thread = *Record<ledger::ThreadRecord>(ledger::kThreads, slot);
+    const auto& thread = threads[slot];
     const uint32_t state = thread.state.load(std::memory_order_relaxed);  // as above
     // Of a thread that has ended the caches were added to the records.
     if (ledger::StateOf(state) == ledger::ThreadState::kFree) continue;

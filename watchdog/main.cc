@@ -10,6 +10,7 @@
 #include "watchdog/command_line.h"
 #include "watchdog/metrics_server.h"
 #include "watchdog/run_command.h"
+#include "watchdog/serve_command.h"
 #include "watchdog/shipped_text.h"
 
 namespace lockwarden {
@@ -67,6 +68,25 @@ RunNames NamesOf(const Options& options, const CommandLine& line) {
   return names;
 }
 
+ExitStatus Serve(const CommandLine& line) {
+  ServeRequest request;
+  for (const Setting& setting : line.settings) {
+    if (setting.key == "metrics") {
+      request.metrics = setting.value;
+    } else if (setting.key == "file_sd") {
+      request.file_sd = setting.value;
+    } else if (setting.key == "metrics_password") {
+      const auto credentials = ReadCredentials(setting.value);
+      if (!credentials.ok()) return UsageError(credentials.status().message());
+      request.credentials = *credentials;
+    } else {
+      return UsageError("serve: unknown option --" + setting.key);
+    }
+  }
+  const absl::Status status = ServeCommand(request);
+  return status.ok() ? ExitStatus{0, 0} : UsageError(status.message());
+}
+
 ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inherited) {
   const char* variable = getenv(ledger::kOptionsVariable);
   const std::string from_environment = variable == nullptr ? "" : variable;
@@ -82,6 +102,8 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
     case CommandLine::What::kNothing:
       std::fputs(HelpText().c_str(), stderr);
       return {kExitUsage, 0};
+    case CommandLine::What::kServe:
+      return Serve(*line);
     case CommandLine::What::kRun:
       break;
   }

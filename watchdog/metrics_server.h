@@ -27,6 +27,11 @@ class MetricsServer {
   // kInvalidArgument when the address makes no sense. Blocks for no longer than a bind.
   virtual absl::Status Start(const std::string& address) = 0;
   virtual bool running() const = 0;
+  // For `lockwarden serve`: answers this user and root on a Unix socket of its own, without a
+  // password. Nothing happens if that cannot be had.
+  virtual void StartLocal() = 0;
+  // Whether anybody looks: a port is open, a file is kept, or `serve` asked lately.
+  virtual bool IsWatched() const = 0;
   // The port in use, for ADDR:0; 0 when not running.
   virtual int port() const = 0;
 };

@@ -38,7 +38,8 @@ ExitStatus Fail(ReportSink* notices, absl::string_view why) {
   return {kExitUsage, 0};
 }
 
-// The file's one line. Others who can read it know the password: that is worth an error.
+}  // namespace
+
 absl::StatusOr<std::string> ReadCredentials(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
@@ -47,6 +48,7 @@ absl::StatusOr<std::string> ReadCredentials(const std::string& path) {
   if (size < 0 || fstat(fd.get(), &status) != 0) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", std::strerror(errno)));
   }
+  // A password that others can read is worth an error.
   if ((status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": others can read it; chmod 600"));
   }
@@ -59,8 +61,6 @@ absl::StatusOr<std::string> ReadCredentials(const std::string& path) {
   }
   return std::string(line);
 }
-
-}  // namespace
 
 ExitStatus RunCommand(const RunRequest& request) {
   Options options = request.options;

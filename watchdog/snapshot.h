@@ -175,18 +175,6 @@ struct TableUse {
   uint64_t capacity = 0, used = 0, dropped = 0;
 };
 
-// What was counted for one lock record, over all the lives that it had.
-struct LockCount {
-  uint64_t acquisitions = 0, wait_ns = 0;
-  uint32_t contentions = 0;  // wraps round, as it does in the record
-  uint32_t lock_class = 0;   // of its present life
-  bool is_lock = false;      // see IsLockForMetrics
-};
-
-// Whether to wait for it is to wait for a lock: for a condition, a barrier or work (a semaphore
-// that others post) an idle thread waits for hours, and nothing is wrong.
-bool IsLockForMetrics(ledger::LockKind kind, uint32_t own_releases, uint32_t foreign_releases);
-
 struct ProcessIdentity {
   uint64_t image_id[2] = {};
   uint32_t ledger_pid = 0;  // in the process's own pid namespace
@@ -243,9 +231,6 @@ class LedgerReader {
   uint32_t FileLockTaken(uint64_t descriptor) const;
   // `lock_class` as in LockInfo; all empty if it makes no sense.
   ClassInfo Class(uint32_t lock_class) const;
-  // The counts of every lock, by index: what stands in the records and in the threads' caches.
-  // A count that is on its way from a cache to the record may be in both, or in neither.
-  void CountLocks(std::vector<LockCount>* counts) const;
   // Edges are append-only: pass what was returned so far to get the rest, at most `limit`.
   // One that is not whole yet ends the batch.
   // Edges without a single witness are left out: they lost the race for their place.

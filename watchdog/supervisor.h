@@ -94,7 +94,6 @@ class Supervisor {
   void KillOverdue(uint64_t now_ns);
   void RetryMetrics(uint64_t now_ns);
   void Publish(uint64_t now_ns);
-  bool ShowsMetrics() const { return !options_.metrics.empty() || !options_.textfile.empty(); }
   bool IsWell(uint64_t now_ns) const;  // no deadlock, and no stall that on_stall would act upon
   void TellServiceManager(uint64_t now_ns);
   ServedLedger Serve(const WatchedProcess& process) const;

@@ -19,7 +19,7 @@ double RealtimeSeconds() {
 }  // namespace
 
 absl::Status Supervisor::StartMetrics() {
-  if (!ShowsMetrics()) return absl::OkStatus();
+  if (!setup_.make_metrics_server) return absl::OkStatus();
   const uint64_t now_ns = NowNs();
   Publish(now_ns);
   metrics_ = setup_.make_metrics_server(&board_, &ledgers_);
@@ -27,6 +27,7 @@ absl::Status Supervisor::StartMetrics() {
   if (!options_.textfile.empty()) {
     if (absl::Status kept = metrics_->KeepTextfile(options_.textfile); !kept.ok()) return kept;
   }
+  metrics_->StartLocal();
   if (options_.metrics.empty()) return absl::OkStatus();
   const absl::Status status = metrics_->Start(options_.metrics);
   if (absl::IsInvalidArgument(status)) return status;
@@ -57,7 +58,7 @@ ServedLedger Supervisor::Serve(const WatchedProcess& process) const {
 }
 
 void Supervisor::Publish(uint64_t now_ns) {
-  if (!ShowsMetrics()) return;
+  if (metrics_ != nullptr && !metrics_->IsWatched()) return;
   std::vector<ServedLedger> ledgers;
   for (const auto& [pid, process] : processes_) ledgers.push_back(Serve(*process));
   ledgers_.Publish(std::move(ledgers));

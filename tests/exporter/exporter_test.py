@@ -1,4 +1,5 @@
 """The exporter as an operator meets it, without a browser or a Prometheus."""
+import json
 import os
 import re
 import signal
@@ -87,6 +88,40 @@ class Exporter(served.Case):
         nowhere = self.run_supervised("/bin/true", flags=("--textfile=/nonexistent/a.prom",))
         self.assertEqual(nowhere.code, 64)
         self.assertIn(b"textfile /nonexistent/a.prom: No such file", nowhere.err)
+
+    def test_serve_finds_what_is_supervised_and_forgets_what_has_gone(self):
+        self.start(self.supervised(support.program("service"), flags=("--profile=production",)),
+                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.serve()
+        port, targets = support.free_port(), self.folder / "targets.json"
+        self.start([support.LOCKWARDEN, "serve", f"--metrics=127.0.0.1:{port}",
+                    f"--file_sd={targets}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+        def paths():  # other tests may run beside this one
+            return [it["path"] for it in json.loads(get(port, "/api/v1/processes")[1])["processes"]
+                    if it["process"] == "service" and it.get("recorded")]
+        support.until(lambda: get(port, "/readyz")[0] == 200, "serve looks")
+        mine = support.until(lambda: len(found := paths()) >= 2 and found, "both are found")
+        samples = support.scrape(port)
+        running = [name for name in samples if name.startswith(
+            'lockwarden_program_up{process="service",slot="')]
+        self.assertGreaterEqual(len(running), 2)
+        self.assertEqual(get(port, f"/{mine[0]}")[0], 200)
+        self.assertEqual(json.loads(get(port, f"/{mine[0]}api/v1/status")[1])["program"], "service")
+        support.until(lambda: len(json.loads(targets.read_text())) >= 2, "file_sd")
+        page = get(port, "/metrics")[1]
+        checked = subprocess.run(["promtool", "check", "metrics"], input=page.encode(), timeout=30,
+                                 capture_output=True)
+        self.assertEqual((checked.returncode, checked.stderr), (0, b""))
+        # A supervisor that is stopped holds up nobody.
+        self.supervisor.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.supervisor.send_signal, signal.SIGCONT)
+        support.until(lambda: support.scrape(port)["lockwarden_serve_silent_supervisors"] >= 1,
+                      "it is said to be silent")
+        self.supervisor.send_signal(signal.SIGCONT)
+        before = len(paths())
+        support.end(self.supervisor)
+        support.until(lambda: len(paths()) < before, "it is forgotten")
 
     def test_what_is_printed_fits_the_run(self):
         def printed(what):

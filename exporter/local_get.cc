@@ -1,0 +1,106 @@
+// Names, sockets and time-outs.
+#include "exporter/local_get.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "watchdog/unique_fd.h"
+
+namespace lockwarden {
+namespace {
+
+constexpr char kPrefix[] = "lockwarden-serve/";
+constexpr timeval kPatience = {1, 0};  // for each step
+constexpr absl::Duration kWholePatience = absl::Seconds(3);
+constexpr size_t kMostBytes = 8u << 20;
+
+bool IsRunBy(int fd, uid_t uid) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == uid;
+}
+
+}  // namespace
+
+std::string LocalName(uid_t uid, pid_t pid) { return absl::StrCat(kPrefix, uid, "/", pid); }
+
+std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user, size_t most) {
+  std::vector<LocalServer> servers;
+  for (absl::string_view line : absl::StrSplit(lines, '\n')) {
+    const size_t at = line.find(absl::StrCat(" @", kPrefix));
+    if (at == line.npos) continue;
+    const std::vector<absl::string_view> parts =
+        absl::StrSplit(line.substr(at + 2 + sizeof(kPrefix) - 1), '/');
+    LocalServer server;
+    uint32_t uid = 0;
+    if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &uid) ||
+        !absl::SimpleAtoi(parts[1], &server.pid) || server.pid <= 0) {
+      continue;
+    }
+    if (user != 0 && uid != user) continue;
+    server.uid = uid;
+    server.name = LocalName(uid, server.pid);
+    servers.push_back(std::move(server));
+  }
+  // A name stands there once for the socket that listens, and once for each connection.
+  const auto by_name = [](const LocalServer& a, const LocalServer& b) {
+    return std::pair(a.pid, a.name) < std::pair(b.pid, b.name);
+  };
+  std::sort(servers.begin(), servers.end(), by_name);
+  servers.erase(std::unique(servers.begin(), servers.end(),
+                            [](const auto& a, const auto& b) { return a.name == b.name; }),
+                servers.end());
+  if (servers.size() > most) servers.resize(most);
+  return servers;
+}
+
+std::vector<LocalServer> FindLocalServers(size_t most) {
+  std::ifstream file("/proc/net/unix");
+  std::ostringstream lines;
+  lines << file.rdbuf();
+  return ParseLocalServers(lines.str(), geteuid(), most);
+}
+
+std::string LocalGet(const LocalServer& server, const std::string& path) {
+  const absl::Time deadline = absl::Now() + kWholePatience;
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path + 1, server.name.data(),
+         std::min(server.name.size(), sizeof(address.sun_path) - 1));
+  const auto size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + server.name.size());
+  const std::string request = absl::StrCat("GET ", path, " HTTP/1.1\r\n\r\n");
+  if (!fd.valid() || connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      !IsRunBy(fd.get(), server.uid) ||
+      send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
+          static_cast<ssize_t>(request.size())) {
+    return "";
+  }
+  std::string answer;
+  char buffer[16384];
+  for (ssize_t got; (got = recv(fd.get(), buffer, sizeof buffer, 0)) != 0;) {
+    if (got < 0 || answer.size() > kMostBytes || absl::Now() > deadline) return "";
+    answer.append(buffer, static_cast<size_t>(got));
+  }
+  const size_t body = answer.find("\r\n\r\n");
+  if (body == answer.npos || answer.rfind("HTTP/1.1 200 ", 0) != 0) return "";
+  return answer.substr(body + 4);
+}
+
+}  // namespace lockwarden

@@ -1,0 +1,33 @@
+// The other side of HttpServer::OpenAbstract: which supervisors there are on this host, and a
+// GET to one of them.
+//
+// Thread safety: no state. Blocks for at most some seconds; never called by a thread that answers
+// requests. Must never: trust who has only the right name.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace lockwarden {
+
+// A supervisor's name in the abstract namespace: LOCAL_PREFIX UID "/" PID.
+std::string LocalName(uid_t uid, pid_t pid);
+
+struct LocalServer {
+  std::string name;
+  uid_t uid = 0;
+  pid_t pid = 0;
+};
+// Those of this user, or of all if we are root; at most `most`, by pid. They share our network
+// namespace: what runs in a container with one of its own is not seen.
+std::vector<LocalServer> FindLocalServers(size_t most);
+// The names among the lines of /proc/net/unix. Pure.
+std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user, size_t most);
+
+// The body of the answer, if its status is 200 and the server is run by the user that its name
+// says; else empty.
+std::string LocalGet(const LocalServer& server, const std::string& path);
+
+}  // namespace lockwarden
