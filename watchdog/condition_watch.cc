@@ -50,14 +50,14 @@ bool OnlyKnownSignallers(const Snapshot& snapshot, const SignalsSeen& signals) {
 std::vector<const ThreadInfo*> ConditionWatch::Candidates(const ModelInput& input) const {
   std::vector<const ThreadInfo*> waiters, candidates;
   absl::flat_hash_set<LockKey> wanted;
-  absl::flat_hash_set<uint32_t> joined;  // slots
+  absl::flat_hash_set<uint64_t> joined;  // descriptors: a slot is not always known
   for (const ThreadInfo& thread : input.snapshot->threads) {
     if (AwaitsSignal(thread)) {
       if (!input.known->contains(thread.slot)) waiters.push_back(&thread);
     } else if (!thread.waits.empty() && !thread.waits.back().timed) {
       const Wait& wait = thread.waits.back();
       if (wait.mode == Mode::kJoin) {
-        joined.insert(wait.lock.index);
+        joined.insert(wait.peer);
       } else {
         wanted.insert(wait.lock);
       }
@@ -66,7 +66,7 @@ std::vector<const ThreadInfo*> ConditionWatch::Candidates(const ModelInput& inpu
   if (wanted.empty() && joined.empty()) return candidates;
   for (const ThreadInfo* waiter : waiters) {
     const bool awaited =
-        joined.contains(waiter->slot) ||
+        joined.contains(waiter->pthread_self) ||
         std::any_of(waiter->held.begin(), waiter->held.end(), [&](const HeldLock& held) {
           return !held.inherited && wanted.contains(held.lock);
         });

@@ -165,6 +165,16 @@ TEST_F(LostWakeupTest, IsToldOnceWithWhatWasSeen) {
   EXPECT_TRUE(Watch().empty()) << "told twice";
 }
 
+TEST_F(LostWakeupTest, WhoWasJoinedBeforeItHadARecordIsKnownByItsDescriptor) {
+  scene.Signalled(kEnded, condition, /*heard=*/false);
+  const uint64_t descriptor = scene.book.thread(waiter).pthread_self;
+  scene.book.EndWait(other);
+  scene.book.BeginWait(other,
+                       ledger::Pack(ledger::kNoIndex, 0, static_cast<uint8_t>(ledger::Mode::kJoin)),
+                       /*object=*/0, /*site=*/0x4020, descriptor);
+  EXPECT_EQ(Watch().size(), 1u);
+}
+
 TEST_F(LostWakeupTest, NothingIsSaidIfASignalWasEverHeard) {
   scene.Signalled(kEnded, condition, /*heard=*/false);
   scene.Signalled(kEnded, condition, /*heard=*/true);
