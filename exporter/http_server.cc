@@ -25,6 +25,8 @@ namespace lockwarden {
 namespace {
 
 constexpr int kBacklog = 128;
+constexpr std::chrono::milliseconds kIdle{200};               // then it may have to give way
+constexpr std::chrono::milliseconds kWithoutDescriptors{50};  // until it is tried again
 constexpr size_t kMostServers = 16;
 
 // Listening sockets of this process; -1: a free place. A forked child closes them, whatever
@@ -174,9 +176,10 @@ HttpServer::~HttpServer() {
 }
 
 int HttpServer::MsUntilNextDeadline() const {
-  if (connections_.empty()) return -1;
-  Clock::time_point next = Clock::time_point::max();
+  Clock::time_point next = accept_at_;
   for (const auto& [fd, connection] : connections_) next = std::min(next, connection.deadline);
+  if (next == Clock::time_point::max()) return -1;
+  if (next == Clock::time_point::min()) return 0;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
   return static_cast<int>(std::max<int64_t>(0, left.count()));
 }
@@ -202,6 +205,10 @@ void HttpServer::Run() {
       if (connection->second.deadline <= now) Close(connection);
     }
     // Last: who is served makes room.
+    if (accept_at_ <= now) {
+      AcceptAgain();
+      accept = true;
+    }
     if (accept) Accept();
   }
 }
@@ -214,45 +221,45 @@ bool HttpServer::MayConnect(int fd) const {
          (peer.uid == 0 || peer.uid == geteuid());
 }
 
-void HttpServer::MakeRoom() {
-  auto silent = connections_.end();
-  for (auto i = connections_.begin(); i != connections_.end(); ++i) {
-    if (i->second.answering) continue;
-    if (silent == connections_.end() || i->second.deadline < silent->second.deadline) silent = i;
+bool HttpServer::MakeRoom() {
+  const auto idlest = std::min_element(
+      connections_.begin(), connections_.end(),
+      [](const auto& a, const auto& b) { return a.second.progress < b.second.progress; });
+  if (Clock::now() - idlest->second.progress < kIdle) {
+    PutOffAccepting(idlest->second.progress + kIdle);
+    return false;
   }
-  if (silent != connections_.end()) Close(silent);
+  Close(idlest);
+  return true;
+}
+
+// Level-triggered, the socket would wake the loop all the time.
+void HttpServer::PutOffAccepting(Clock::time_point until) {
+  if (Watch(epoll_.get(), EPOLL_CTL_MOD, listener_.get(), 0)) accept_at_ = until;
+}
+
+void HttpServer::AcceptAgain() {
+  if (Watch(epoll_.get(), EPOLL_CTL_MOD, listener_.get(), EPOLLIN)) {
+    accept_at_ = Clock::time_point::max();
+  }
 }
 
 void HttpServer::Accept() {
   for (;;) {
+    if (connections_.size() >= limits_.connections && !MakeRoom()) return;
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
-      if (errno == EMFILE || errno == ENFILE) {
-        // Level-triggered, it would spin. With none open there is nobody to wait for.
-        if (connections_.empty()) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        } else if (Watch(epoll_.get(), EPOLL_CTL_MOD, listener_.get(), 0)) {
-          refusing_ = true;
-        }
-      }
+      if (errno == EMFILE || errno == ENFILE) PutOffAccepting(Clock::now() + kWithoutDescriptors);
       return;
     }
     if (!MayConnect(fd.get())) continue;
-    if (connections_.size() >= limits_.connections) MakeRoom();
-    if (connections_.size() >= limits_.connections) {
-      const std::string busy =
-          FormatResponse({.status = 503, .body = "too many requests\n"}, false);
-      // Fits into the buffer of a new socket; if not, the client learns it from the end.
-      static_cast<void>(send(fd.get(), busy.data(), busy.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
-      shutdown(fd.get(), SHUT_WR);
-      continue;
-    }
     const int number = fd.get();
     if (!Watch(epoll_.get(), EPOLL_CTL_ADD, number, EPOLLIN)) continue;
     Connection connection;
     connection.fd = std::move(fd);
-    connection.deadline = Clock::now() + limits_.request_within;
+    connection.progress = Clock::now();
+    connection.deadline = connection.progress + limits_.request_within;
     connections_.emplace(number, std::move(connection));
   }
 }
@@ -261,7 +268,7 @@ void HttpServer::Close(Connections::iterator connection) {
   // Forked children may have a copy of the descriptor: the client sees the end all the same.
   shutdown(connection->second.fd.get(), SHUT_RDWR);
   connections_.erase(connection);
-  if (refusing_ && Watch(epoll_.get(), EPOLL_CTL_MOD, listener_.get(), EPOLLIN)) refusing_ = false;
+  if (accept_at_ != Clock::time_point::max()) accept_at_ = Clock::time_point::min();
 }
 
 void HttpServer::Serve(Connections::iterator connection) {
@@ -275,6 +282,7 @@ bool HttpServer::Receive(Connection* connection) {
   if (got < 0) return errno == EAGAIN || errno == EINTR;
   if (got == 0) return false;
   connection->bytes.append(buffer, static_cast<size_t>(got));
+  connection->progress = Clock::now();
   HttpRequest request;
   HttpResponse response;
   bool head = false;
@@ -310,6 +318,7 @@ bool HttpServer::Send(Connection* connection) {
       return errno == EAGAIN && Watch(epoll_.get(), EPOLL_CTL_MOD, connection->fd.get(), EPOLLOUT);
     }
     connection->sent += static_cast<size_t>(put);
+    connection->progress = Clock::now();
   }
   return false;  // all is said
 }

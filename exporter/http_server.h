@@ -3,9 +3,10 @@
 //   listening socket ─▶ connection: reading ─▶ handler ─▶ writing ─▶ closed
 //                          └─ no whole request in 2 s, or not read in 10 s ─▶ closed
 //
-// A client that says nothing, or reads slowly, holds a connection and nothing else. When
-// all are taken, the one that has been silent longest gives way; if none is silent the
-// new one is told 503. So idle clients cannot black out a scrape, however many they are.
+// A client that says nothing, or reads slowly, holds a connection and nothing else. When all
+// are taken, the one that has neither said nor read anything for longest gives way, once that
+// is a moment; until then new ones wait to be accepted. So idle clients cannot black out a
+// scrape, however many they are, and who was only just accepted is not mistaken for one.
 //
 // The process is left as it was: no signal is taken or ignored, every descriptor is closed
 // on exec, and in a forked child the listening socket is closed by a fork handler, so
@@ -62,6 +63,7 @@ class HttpServer {
     size_t sent = 0;
     bool answering = false;
     Clock::time_point deadline;
+    Clock::time_point progress;  // when it was accepted, or last said or read something
   };
   using Connections = std::map<int, Connection>;
 
@@ -70,7 +72,10 @@ class HttpServer {
                                                            Limits limits);
   void Run();
   void Accept();
-  void MakeRoom();
+  // False: nobody is idle yet; accepting is put off until somebody is.
+  bool MakeRoom();
+  void PutOffAccepting(Clock::time_point until);
+  void AcceptAgain();
   bool MayConnect(int fd) const;
   void Serve(Connections::iterator connection);
   bool Receive(Connection* connection);  // false: it is over
@@ -85,8 +90,8 @@ class HttpServer {
   int port_ = 0;
   bool local_ = false;  // a Unix socket
   UniqueFd listener_, epoll_, stop_;
-  bool refusing_ = false;    // out of descriptors: not listening until one is closed
-  Connections connections_;  // the server's thread only
+  Clock::time_point accept_at_ = Clock::time_point::max();  // put off until then; max: it is not
+  Connections connections_;                                 // the server's thread only
   std::thread thread_;
 };
 

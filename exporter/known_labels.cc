@@ -20,16 +20,11 @@ constexpr const char* kHookResults[] = {"ok", "failed", "timeout", "dropped"};
 constexpr const char* kClockJumps[] = {"late", "suspend", "stopped"};
 
 // KnownTables() is the first eleven of them.
-constexpr const char* kDrops[] = {"threads",    "locks",
-                                  "classes",    "edges",
-                                  "witnesses",  "stacks",
-                                  "modules",    "names",
-                                  "heartbeats", "misuse",
-                                  "thread_lives",
-                                  "held_list",  "handler_nesting",
-                                  "stack",      "unrecorded_calls",
-                                  "exec",       "fork",
-                                  "process",    "unreadable"};
+constexpr const char* kDrops[] = {
+    "threads",      "locks",     "classes",         "edges",      "witnesses",
+    "stacks",       "modules",   "names",           "heartbeats", "misuse",
+    "thread_lives", "held_list", "handler_nesting", "stack",      "unrecorded_calls",
+    "exec",         "fork",      "process",         "unreadable"};
 
 }  // namespace
 

@@ -105,13 +105,16 @@ TEST_F(MetricsServerTest, ClientsThatDoNotReadDoNotBlackOutAScrape) {
   EXPECT_NE(SampleOn(ScrapeIt(), "lockwarden_program_up"), "");
 }
 
-TEST_F(MetricsServerTest, FiftyScrapersAtOnceAllGetAWholePage) {
+TEST_F(MetricsServerTest, FiftyScrapersAmongIdleClientsAllGetAWholePage) {
   Start();
   std::vector<std::string> pages(50);
   std::vector<std::thread> scrapers;
   for (std::string& page : pages) {
     scrapers.emplace_back([this, &page] { page = ScrapeIt(); });
   }
+  // Who has only just been accepted is not idle.
+  std::vector<std::unique_ptr<Connection>> idle;
+  for (int i = 0; i < 100; ++i) idle.push_back(std::make_unique<Connection>(server_->port()));
   for (int i = 0; i < 100; ++i) board_.Publish(MetricsView{});
   for (std::thread& scraper : scrapers) scraper.join();
   for (const std::string& page : pages) {
