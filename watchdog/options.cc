@@ -183,10 +183,11 @@ const OptionKey kKeys[] = {
      }},
     {"on_incident_timeout", "DURATION", "30s", "then CMD is killed; 0: never",
      [](absl::string_view v, Options* o) { return SetDuration(v, &o->on_incident_timeout); }},
-    {"order", kOrders, "as the program has it",
+    {"order", kOrders, "none; the program decides",
      "of a program that links the library: what becomes of an acquisition against the lock order,\n"
      "until the program sets a policy itself",
      [](absl::string_view v, Options* o) {
+       if (v == "none") return o->order.reset(), absl::OkStatus();
        return SetChoice(v, kOrders, &o->order.emplace(OrderAction::kOff));
      }},
     {"rules", "FILE", "none",
