@@ -15,10 +15,14 @@ LockAnswer Acquire(void* lock, uint32_t how, uint64_t site, uint64_t cfa, const 
                    const TimeLimit* limit) {
   const uint8_t bits = BitsOfHow(how);
   switch (KindOfHow(how)) {
-    case LockKind::kLock: return AcquireOwn<LockObject>(lock, bits, site, cfa, name, limit);
-    case LockKind::kRLock: return AcquireOwn<RLockObject>(lock, bits, site, cfa, name, limit);
-    case LockKind::kSemaphore: return AcquireUnit(lock, how, site, cfa, name, limit);
-    default: return AcquireSharedLock(lock, how, site, cfa, name, limit);
+    case LockKind::kLock:
+      return AcquireOwn<LockObject>(lock, bits, site, cfa, name, limit);
+    case LockKind::kRLock:
+      return AcquireOwn<RLockObject>(lock, bits, site, cfa, name, limit);
+    case LockKind::kSemaphore:
+      return AcquireUnit(lock, how, site, cfa, name, limit);
+    default:
+      return AcquireSharedLock(lock, how, site, cfa, name, limit);
   }
 }
 
@@ -28,17 +32,19 @@ LockAnswer Release(void* lock, uint32_t how, uint64_t cfa) {
 }
 
 void EndLife(const void* lock, uint64_t cfa) {
-  InScope(cfa, [] { return 0; }, [=](const auto&) {
-    const PackedRef life = FindLock(lock);
-    if (life != 0) EndLockLife(life);
-    return 0;
-  });
+  InScope(
+      cfa, [] { return 0; },
+      [=](const auto&) {
+        const PackedRef life = FindLock(lock);
+        if (life != 0) EndLockLife(life);
+        return 0;
+      });
 }
 
-constexpr RecorderApi kApi = {RecorderApi::kVersion, 0, Acquire, Release, ConvertSharedLock,
-                              NoteUnits, WaitOwn, EndLife,
-                              [] { return &this_thread; }, &the_gate, &the_settings,
-                              AcquireOrBreak};
+constexpr RecorderApi kApi = {
+    RecorderApi::kVersion,       kLayoutVersion, Acquire,       Release,
+    ConvertSharedLock,           NoteUnits,      WaitOwn,       EndLife,
+    [] { return &this_thread; }, &the_gate,      &the_settings, AcquireOrBreak};
 
 }  // namespace
 

@@ -60,7 +60,7 @@ struct Cycle;  // cycle.h
 struct RecorderApi {
   static constexpr uint32_t kVersion = 2;
   uint32_t version;
-  uint32_t reserved;
+  uint32_t layout_version;  // the ledger's, which known_lock.h relies on
   // Takes a lock of our own format at `lock`, and records it. `how` has kTry, or kTimed and a
   // limit, or neither. `name` may be null; it is copied once. `cfa` and `site` are those of the
   // type's member function.
@@ -78,8 +78,8 @@ struct RecorderApi {
   LockAnswer (*wait)(const WaitRequest* request);
   // The lock is being destroyed.
   void (*end_life)(const void* lock, uint64_t cfa);
-  // For known_lock.h, which records by itself; null: it may not. Their layout, and that of the
-  // records behind them, belongs to the version. The settings do not change once the gate opens.
+  // For known_lock.h, which records by itself; null: it may not. Their layout belongs to
+  // the version, that of the records behind them to layout_version. The settings do not change once the gate opens.
   ThisThread* (*this_thread)();
   const std::atomic<Gate*>* gate;
   const Settings* settings;

@@ -16,7 +16,7 @@ namespace {
 
 // Where no recorder can be used: the types do everything themselves.
 constexpr RecorderApi kNobody = {
-    RecorderApi::kVersion, 0,
+    RecorderApi::kVersion, kLayoutVersion,
     [](void*, uint32_t, uint64_t, uint64_t, const char*, const TimeLimit*) {
       return LockAnswer::kNotRecorded;
     },
@@ -87,7 +87,8 @@ constinit std::atomic<uint32_t> linked_wants{0};
 
 void LearnThread() {
   const RecorderApi* const api = TheRecorder();
-  if (api->this_thread == nullptr) return;
+  // A preload of another build may keep its records otherwise: then each call goes through it.
+  if (api->this_thread == nullptr || api->layout_version != kLayoutVersion) return;
   const Settings& settings = *api->settings;
   const uint32_t wants = (settings.order ? kWantsOrder : 0) |
                          (settings.stacks == StackMode::kFull ? kWantsStacks : 0);
