@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "watchdog/mutex.h"
 #include "absl/time/clock.h"
 #include "exporter/live_collector.h"
 #include "exporter/metric_table.h"
@@ -61,8 +61,9 @@ class OwnWatch {
       return;
     }
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       stop_ = true;
+      mutex_.Notify();
     }
     if (thread_.joinable()) thread_.join();
   }
@@ -102,8 +103,8 @@ class OwnWatch {
         }
       }
       Publish(judging.get(), desk, ++checks, static_cast<double>(NowNs() - begin_ns) / 1e9);
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(&stop_), kTick);
+      MutexLock lock(&mutex_);
+      mutex_.WaitFor(stop_, kTick);
       if (stop_) return;
     }
   }
@@ -151,7 +152,7 @@ class OwnWatch {
   MetricsBoard* const board_;
   LedgerBoard* const ledgers_;
   const pid_t pid_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

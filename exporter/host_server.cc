@@ -28,8 +28,20 @@ namespace lockwarden {
 namespace {
 
 constexpr time_t kLookEverySeconds = 2;
+constexpr size_t kMostAnswer = 8u << 20;                     // bytes
+constexpr size_t kMostIncident = 1u << 20;                   // reports are cut at a quarter of that
+constexpr absl::Duration kPatienceAUser = absl::Seconds(3);  // in one look
 constexpr char kJson[] = "application/json; charset=utf-8";
 constexpr char kMetrics[] = "text/plain; version=0.0.4; charset=utf-8";
+
+// Other users' words: ours are nested no deeper, and what is nested deeply is copied recursively.
+nlohmann::json ParseStatus(const std::string& text) {
+  constexpr int kDeepest = 8;
+  const auto keep = [](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    return depth <= kDeepest;
+  };
+  return nlohmann::json::parse(text, keep, /*allow_exceptions=*/false);
+}
 
 HttpResponse NotFound() { return {.status = 404, .body = "not found\n"}; }
 
@@ -50,7 +62,7 @@ std::map<std::string, std::string> Incidents(const LocalServer& server,
     if (before != nullptr && before->incidents.contains(number)) {
       incidents[number] = before->incidents.at(number);
     } else {
-      incidents[number] = LocalGet(server, absl::StrCat("/incidents/", number));
+      incidents[number] = LocalGet(server, absl::StrCat("/incidents/", number), kMostIncident);
     }
   }
   return incidents;
@@ -61,11 +73,13 @@ nlohmann::ordered_json Describe(const HostProcess& process) {
                                   {"slot", process.slot},
                                   {"path", absl::StrCat("process/", process.path(), "/")},
                                   {"answers", process.answers}};
-  const auto status = nlohmann::json::parse(process.status, nullptr, false);
+  const auto status = ParseStatus(process.status);
   for (const char* member :
        {"running", "recorded", "not_answering", "deadlocked_threads", "deadlocks_total",
         "potential_deadlocks", "restarts_total", "threads_total"}) {
-    if (status.is_object() && status.contains(member)) entry[member] = status[member];
+    if (status.is_object() && status.contains(member) && status[member].is_primitive()) {
+      entry[member] = status[member];
+    }
   }
   return entry;
 }
@@ -76,8 +90,8 @@ std::shared_ptr<const HostProcess> HostServer::Ask(const LocalServer& server,
                                                    const HostProcess* before) {
   auto process =
       before == nullptr ? std::make_shared<HostProcess>() : std::make_shared<HostProcess>(*before);
-  const std::string answer = LocalGet(server, "/api/v1/status");
-  const auto status = nlohmann::json::parse(answer, nullptr, false);
+  const std::string answer = LocalGet(server, "/api/v1/status", kMostAnswer);
+  const auto status = ParseStatus(answer);
   process->answers = status.is_object();
   if (!process->answers) return before == nullptr ? nullptr : process;
   if (before == nullptr) {
@@ -89,18 +103,22 @@ std::shared_ptr<const HostProcess> HostServer::Ask(const LocalServer& server,
     process->slot = slots_.Take(process->process);
   }
   process->status = answer;
-  process->metrics = LocalGet(server, "/metrics");
+  process->metrics = LocalGet(server, "/metrics", kMostAnswer);
   process->incidents = Incidents(server, status, before);
   return process;
 }
 
 void HostServer::Look() {
   std::set<std::string> there;
+  std::map<uid_t, absl::Duration> spent;  // so that one user's silent sockets are that user's loss
   for (const LocalServer& server : FindLocalServers(kMostSupervisors)) {
     there.insert(server.name);
+    if (spent[server.uid] > kPatienceAUser) continue;
+    const absl::Time begun = absl::Now();
     const auto before = known_.find(server.name);
     auto process = Ask(server, before == known_.end() ? nullptr : before->second.get());
     if (process != nullptr) known_[server.name] = std::move(process);
+    spent[server.uid] += absl::Now() - begun;
   }
   for (auto next = known_.begin(); next != known_.end();) {
     const auto process = next++;
@@ -113,13 +131,13 @@ void HostServer::Look() {
   std::sort(shown.begin(), shown.end(), [](const auto& a, const auto& b) {
     return std::pair(a->process, a->slot) < std::pair(b->process, b->slot);
   });
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   shown_.swap(shown);
   looked_seconds_ = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
 }
 
 HostServer::Processes HostServer::Latest() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return shown_;
 }
 
@@ -134,7 +152,9 @@ HttpResponse HostServer::OfProcess(const HostProcess& process, const std::string
   if (rest.rfind("/incidents/", 0) == 0) {
     const auto found = process.incidents.find(rest.substr(11));
     if (found == process.incidents.end() || found->second.empty()) return NotFound();
-    return {.content_type = "text/html; charset=utf-8", .body = found->second};
+    return {.content_type = "text/html; charset=utf-8",
+            .body = found->second,
+            .headers = {{"Content-Security-Policy", "sandbox"}}};  // perhaps another user's words
   }
   if (rest == "/metrics" || rest == "/api/v1/status") {
     if (!process.answers) return {.status = 503, .body = "its supervisor does not answer\n"};
@@ -148,7 +168,7 @@ HttpResponse HostServer::OfProcess(const HostProcess& process, const std::string
 HttpResponse HostServer::Answer(const HttpRequest& request) const {
   if (request.path == "/healthz" || request.path == "/livez") return {.body = "serving\n"};
   if (request.path == "/readyz") {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (looked_seconds_ == 0) return {.status = 503, .body = "nobody was asked yet\n"};
     return {.body = "ready\n"};
   }

@@ -14,7 +14,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "watchdog/mutex.h"
 #include "exporter/host_view.h"
 #include "exporter/http_message.h"
 #include "exporter/local_get.h"
@@ -42,7 +42,7 @@ class HostServer {
   const std::string credentials_;
   Slots slots_;                                                      // Look's thread only
   std::map<std::string, std::shared_ptr<const HostProcess>> known_;  // by name; likewise
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   Processes shown_ ABSL_GUARDED_BY(mutex_);
   double looked_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
 };

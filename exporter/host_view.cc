@@ -2,6 +2,9 @@
 #include "exporter/host_view.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -9,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
+#include "watchdog/printable.h"
 
 namespace lockwarden {
 namespace {
@@ -31,6 +35,7 @@ bool IsMetric(absl::string_view name) {
 // What follows the name: labels in braces, if there are any, and a number. As root one serves
 // what other users' supervisors say, and a line of nonsense would break the scrape of all.
 bool IsSampleRest(absl::string_view rest) {
+  std::set<absl::string_view> names = {"process", "slot"};  // ours are put before them
   if (absl::ConsumePrefix(&rest, "{")) {
     while (!absl::ConsumePrefix(&rest, "}")) {
       const size_t equals = rest.find("=\"");
@@ -38,15 +43,19 @@ bool IsSampleRest(absl::string_view rest) {
           !std::all_of(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(equals), IsLower)) {
         return false;
       }
+      if (!names.insert(rest.substr(0, equals)).second) return false;
       rest.remove_prefix(equals + 2);
       while (!rest.empty() && rest[0] != '"')
         rest.remove_prefix(rest[0] == '\\' && rest.size() > 1 ? 2 : 1);
       if (!absl::ConsumePrefix(&rest, "\"")) return false;
-      absl::ConsumePrefix(&rest, ",");
+      if (!absl::ConsumePrefix(&rest, ",") && !absl::StartsWith(rest, "}")) return false;
     }
   }
+  if (!absl::ConsumePrefix(&rest, " ")) return false;
+  if (rest == "+Inf" || rest == "-Inf" || rest == "Nan" || rest == "NaN") return true;
   double value;
-  return absl::ConsumePrefix(&rest, " ") && absl::SimpleAtod(rest, &value);
+  return rest.find_first_not_of("0123456789+-.eE") == rest.npos && absl::SimpleAtod(rest, &value) &&
+         std::isfinite(value);
 }
 
 // "# HELP name ..." or "# TYPE name counter|gauge".
@@ -64,6 +73,7 @@ class Merger {
     size_t lines = 0;
     for (absl::string_view line : absl::StrSplit(process.metrics, '\n', absl::SkipEmpty())) {
       if (++lines > kMostLines) break;
+      if (Printable(std::string(line)) != line) continue;  // no UTF-8, or control characters
       if (absl::StartsWith(line, "# ")) {
         const std::vector<absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 3));
         if (!IsHead(words)) continue;

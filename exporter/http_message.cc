@@ -69,7 +69,8 @@ std::string FormatResponse(const HttpResponse& response, bool head) {
       "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
       "\r\nReferrer-Policy: no-referrer"
       "\r\nContent-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self';"
-      " connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'\r\n");
+      " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
+      " frame-ancestors 'none'\r\n");
   for (const auto& [name, value] : response.headers) {
     absl::StrAppend(&text, name, ": ", value, "\r\n");
   }

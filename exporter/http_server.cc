@@ -250,7 +250,7 @@ void HttpServer::Accept() {
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
-      if (errno == EMFILE || errno == ENFILE) PutOffAccepting(Clock::now() + kWithoutDescriptors);
+      if (errno != EAGAIN) PutOffAccepting(Clock::now() + kWithoutDescriptors);
       return;
     }
     if (!MayConnect(fd.get())) continue;

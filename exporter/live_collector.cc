@@ -56,14 +56,15 @@ LiveCollector::~LiveCollector() {
     return;
   }
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stop_ = true;
   }
+  mutex_.Notify();
   if (thread_.joinable()) thread_.join();
 }
 
 std::shared_ptr<const LiveView> LiveCollector::Latest() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return view_;
 }
 
@@ -77,12 +78,12 @@ void LiveCollector::Run() {
     model.Look(ledgers_->Live(), ledgers_->TakeEnded(), ReadClocks());
     std::shared_ptr<const LiveView> view = model.View();
     if (after_each_look_) after_each_look_(*view);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     view_.swap(view);
     const absl::Duration took = CpuTime() - cpu_begin;
     const absl::Duration pause =
         std::max(kBetweenLooks * factor(random), std::min(took * kShareOfProcessor, kLongestPause));
-    mutex_.AwaitWithTimeout(absl::Condition(&stop_), pause);
+    mutex_.WaitFor(stop_, pause);
     if (stop_) return;
   }
 }

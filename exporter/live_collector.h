@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "watchdog/mutex.h"
 #include "exporter/live_view.h"
 #include "watchdog/ledger_board.h"
 
@@ -32,7 +32,7 @@ class LiveCollector {
 
   LedgerBoard* const ledgers_;
   const std::function<void(const LiveView&)> after_each_look_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<const LiveView> view_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<const LiveView>(LiveView::Empty());
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,6 +1,7 @@
 // Names, sockets and time-outs.
 #include "exporter/local_get.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -10,7 +11,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <fstream>
+#include <map>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -25,7 +28,6 @@ namespace {
 constexpr char kPrefix[] = "lockwarden-serve/";
 constexpr timeval kPatience = {1, 0};  // for each step
 constexpr absl::Duration kWholePatience = absl::Seconds(3);
-constexpr size_t kMostBytes = 8u << 20;
 
 bool IsRunBy(int fd, uid_t uid) {
   ucred peer{};
@@ -33,11 +35,29 @@ bool IsRunBy(int fd, uid_t uid) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == uid;
 }
 
+// Invalid: nobody listens, does not accept, or is somebody else.
+UniqueFd Connect(const LocalServer& server) {
+  // Who does not take connections keeps nobody waiting.
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path + 1, server.name.data(),
+         std::min(server.name.size(), sizeof(address.sun_path) - 1));
+  const auto size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + server.name.size());
+  const bool is_there = fd.valid() &&
+                        connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                        IsRunBy(fd.get(), server.uid) && fcntl(fd.get(), F_SETFL, 0) == 0;
+  return is_there ? std::move(fd) : UniqueFd();
+}
+
 }  // namespace
 
 std::string LocalName(uid_t uid, pid_t pid) { return absl::StrCat(kPrefix, uid, "/", pid); }
 
-std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user, size_t most) {
+std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user) {
   std::vector<LocalServer> servers;
   for (absl::string_view line : absl::StrSplit(lines, '\n')) {
     const size_t at = line.find(absl::StrCat(" @", kPrefix));
@@ -63,6 +83,17 @@ std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user,
   servers.erase(std::unique(servers.begin(), servers.end(),
                             [](const auto& a, const auto& b) { return a.name == b.name; }),
                 servers.end());
+  return servers;
+}
+
+std::vector<LocalServer> ShareOut(std::vector<LocalServer> servers, uid_t user, size_t most) {
+  std::stable_partition(servers.begin(), servers.end(),
+                        [user](const LocalServer& server) { return server.uid == user; });
+  std::map<uid_t, size_t> taken;
+  const size_t share = std::max<size_t>(most / 4, 1);
+  std::erase_if(servers, [&](const LocalServer& server) {
+    return server.uid != user && ++taken[server.uid] > share;
+  });
   if (servers.size() > most) servers.resize(most);
   return servers;
 }
@@ -71,31 +102,23 @@ std::vector<LocalServer> FindLocalServers(size_t most) {
   std::ifstream file("/proc/net/unix");
   std::ostringstream lines;
   lines << file.rdbuf();
-  return ParseLocalServers(lines.str(), geteuid(), most);
+  std::vector<LocalServer> servers = ParseLocalServers(lines.str(), geteuid());
+  std::erase_if(servers, [](const LocalServer& server) { return !Connect(server).valid(); });
+  return ShareOut(std::move(servers), geteuid(), most);
 }
 
-std::string LocalGet(const LocalServer& server, const std::string& path) {
+std::string LocalGet(const LocalServer& server, const std::string& path, size_t most) {
   const absl::Time deadline = absl::Now() + kWholePatience;
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  memcpy(address.sun_path + 1, server.name.data(),
-         std::min(server.name.size(), sizeof(address.sun_path) - 1));
-  const auto size =
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + server.name.size());
+  const UniqueFd fd = Connect(server);
   const std::string request = absl::StrCat("GET ", path, " HTTP/1.1\r\n\r\n");
-  if (!fd.valid() || connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      !IsRunBy(fd.get(), server.uid) ||
-      send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
-          static_cast<ssize_t>(request.size())) {
+  if (!fd.valid() || send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
+                         static_cast<ssize_t>(request.size())) {
     return "";
   }
   std::string answer;
   char buffer[16384];
   for (ssize_t got; (got = recv(fd.get(), buffer, sizeof buffer, 0)) != 0;) {
-    if (got < 0 || answer.size() > kMostBytes || absl::Now() > deadline) return "";
+    if (got < 0 || answer.size() > most || absl::Now() > deadline) return "";
     answer.append(buffer, static_cast<size_t>(got));
   }
   const size_t body = answer.find("\r\n\r\n");

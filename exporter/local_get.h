@@ -20,14 +20,18 @@ struct LocalServer {
   uid_t uid = 0;
   pid_t pid = 0;
 };
-// Those of this user, or of all if we are root; at most `most`, by pid. They share our network
+// Those of this user, or of all if we are root: at most `most`, our own first, and of one user at
+// most a quarter of them; only those that really are run by whom their name says. They share our network
 // namespace: what runs in a container with one of its own is not seen.
 std::vector<LocalServer> FindLocalServers(size_t most);
-// The names among the lines of /proc/net/unix. Pure.
-std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user, size_t most);
+// The names among the lines of /proc/net/unix, by pid. Pure.
+std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user);
+// See FindLocalServers. Pure.
+std::vector<LocalServer> ShareOut(std::vector<LocalServer> servers, uid_t user, size_t most);
 
 // The body of the answer, if its status is 200 and the server is run by the user that its name
 // says; else empty.
-std::string LocalGet(const LocalServer& server, const std::string& path);
+// `most`: bytes; a longer answer is none.
+std::string LocalGet(const LocalServer& server, const std::string& path, size_t most);
 
 }  // namespace lockwarden

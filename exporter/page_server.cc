@@ -25,7 +25,7 @@ PageServer::~PageServer() {
   const std::shared_ptr<const LiveView> live = LatestLive();
   std::unique_ptr<LiveCollector> collector;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     collector.swap(collector_);
   }
   collector.reset();
@@ -36,12 +36,12 @@ PageServer::~PageServer() {
 }
 
 std::shared_ptr<const LiveView> PageServer::LatestLive() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return collector_ == nullptr ? std::make_shared<const LiveView>() : collector_->Latest();
 }
 
 void PageServer::StartLooking() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (collector_ != nullptr || ledgers_ == nullptr) return;
   collector_ = std::make_unique<LiveCollector>(
       ledgers_, [this](const LiveView& live) { AfterEachLook(live); });

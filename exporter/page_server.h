@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "watchdog/mutex.h"
 #include "absl/time/time.h"
 #include "exporter/http_server.h"
 #include "exporter/live_collector.h"
@@ -51,7 +51,7 @@ class PageServer : public MetricsServer {
   std::string textfile_;                            // read-only after StartLooking
   absl::Time textfile_due_ = absl::InfinitePast();  // the side thread only
   std::unique_ptr<Pages> pages_, local_pages_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::unique_ptr<LiveCollector> collector_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<HttpServer> server_, local_server_;
 };

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "watchdog/file_write.h"
 #include "watchdog/unique_fd.h"
 
 namespace lockwarden {
@@ -22,6 +23,10 @@ absl::Status Failed(const std::string& path) {
 }  // namespace
 
 absl::Status WriteTextfile(const std::string& path, const std::string& text) {
+  if (!FileSizeAllowed(text.size())) {
+    errno = EFBIG;
+    return Failed(path);
+  }
   // node_exporter reads *.prom only; a name that exists is another's, or of a crash of ours.
   const std::string fresh = absl::StrCat(path, ".", getpid(), ".tmp");
   unlink(fresh.c_str());

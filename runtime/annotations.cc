@@ -31,6 +31,9 @@ const lockwarden::ledger::HeartbeatApi* Heartbeats() {
   return api;
 }
 
+// Before anybody needs it: dlsym takes the loader's lock.
+__attribute__((constructor(101))) void LookForTheRecorder() { Heartbeats(); }
+
 }  // namespace
 
 LOCKWARDEN_ANNOTATION void lockwarden_user_about_to_wait(const void* lock) {

@@ -37,7 +37,8 @@ bool IsFollowed(PackedRef wait) {
   // Relaxed, all: as old as the life; evidence that only grows.
   const LockRecord& lock = RecordOf(wait);
   if (LifeIn(lock.generation.load(std::memory_order_relaxed)) != GenerationOf(wait) ||
-      lock.foreign_releases.load(std::memory_order_relaxed) != 0) {  // as above
+      lock.foreign_releases.load(std::memory_order_relaxed) != 0 ||            // as above
+      (lock.kind_and_flags.load(std::memory_order_relaxed) & kFolded) != 0) {  // as above
     return false;
   }
   switch (KindOfLock(wait)) {

@@ -8,8 +8,13 @@
 namespace lockwarden::ledger {
 namespace {
 
-HeartbeatRecord* RecordOf(const HeartbeatHandle& handle, uint64_t image) {
-  return Ledger(reinterpret_cast<void*>(image)).Table<HeartbeatRecord>(kHeartbeats) + handle.slot;
+// Of one image only, unlike the address of its ledger, which a grandchild's may have again.
+uint64_t ImageAt(uint64_t epoch) {
+  return epoch == 0 ? 0 : reinterpret_cast<const Header*>(epoch)->image_id[0] | 1;
+}
+
+HeartbeatRecord* RecordOf(const HeartbeatHandle& handle, uint64_t epoch) {
+  return Ledger(reinterpret_cast<void*>(epoch)).Table<HeartbeatRecord>(kHeartbeats) + handle.slot;
 }
 
 // A claimed slot, or kNoIndex: the table is full (counted).
@@ -35,40 +40,40 @@ uint32_t Claim(const Ledger& ledger) {
 }
 
 void Start(HeartbeatHandle* handle) {
-  const uint64_t image = this_thread.epoch;
+  const uint64_t epoch = this_thread.epoch;
   const Ledger ledger = TheLedger();
   const uint32_t slot = Claim(ledger);
   handle->slot = slot;
-  handle->image = image;
+  handle->image = ImageAt(epoch);
   if (slot == kNoIndex) return;
-  HeartbeatRecord& record = *RecordOf(*handle, image);
+  HeartbeatRecord& record = *RecordOf(*handle, epoch);
   const uint32_t word = record.state.load(std::memory_order_relaxed);  // ours: claimed
   const uint32_t serial = this_thread.record->serial.load(std::memory_order_relaxed);  // own record
   // Relaxed, all: H1 publishes them.
   record.last_ns.store(ClockNs(CLOCK_MONOTONIC_COARSE), std::memory_order_relaxed);  // as above
   record.deadline_ns.store(handle->deadline_ns, std::memory_order_relaxed);          // as above
   record.name.store(handle->name == nullptr ? 0 : InternName(ledger, handle->name),
-                    std::memory_order_relaxed);  // as above
-  record.thread_serial.store(serial, std::memory_order_relaxed);  // as above
+                    std::memory_order_relaxed);                               // as above
+  record.thread_serial.store(serial, std::memory_order_relaxed);              // as above
   record.essential.store(handle->essential != 0, std::memory_order_relaxed);  // as above
-  record.beats.store(1, std::memory_order_relaxed);  // as above
-  record.late.store(0, std::memory_order_relaxed);   // as above
+  record.beats.store(1, std::memory_order_relaxed);                           // as above
+  record.late.store(0, std::memory_order_relaxed);                            // as above
   record.state.store(InHeartbeatState(word, HeartbeatState::kBeating),
                      std::memory_order_release);  // H1
 }
 
 // The record, if the heartbeat is known in this image or can be made known. `*fresh`: just now.
 LOCKWARDEN_INLINE HeartbeatRecord* Find(HeartbeatHandle* handle, uint64_t cfa, bool* fresh) {
-  const uint64_t image = TheGate()->epoch.load(std::memory_order_acquire);  // G2
-  if (__builtin_expect(image == 0 || handle->image != image, 0)) {
+  const uint64_t epoch = TheGate()->epoch.load(std::memory_order_acquire);  // G2
+  if (__builtin_expect(epoch == 0 || handle->image != ImageAt(epoch), 0)) {
     *fresh = InScope(
         cfa, [] { return false; }, [handle](const auto&) { return Start(handle), true; });
     // Not to be recorded, and the handle's image, if it has one, is another: a parent's.
     if (!*fresh) return nullptr;
-    return handle->slot == kNoIndex ? nullptr : RecordOf(*handle, handle->image);
+    return handle->slot == kNoIndex ? nullptr : RecordOf(*handle, this_thread.epoch);
   }
   *fresh = false;
-  return handle->slot == kNoIndex ? nullptr : RecordOf(*handle, image);
+  return handle->slot == kNoIndex ? nullptr : RecordOf(*handle, epoch);
 }
 
 void SetState(HeartbeatRecord& record, HeartbeatState state) {
@@ -91,7 +96,7 @@ void NoteBeat(HeartbeatRecord& record) {
   record.beats.store(record.beats.load(std::memory_order_relaxed) + 1,
                      std::memory_order_relaxed);  // a statistic
   const ThisThread& self = this_thread;
-  if (self.epoch == TheGate()->epoch.load(std::memory_order_acquire)) {  // G2
+  if (self.epoch == TheGate()->epoch.load(std::memory_order_acquire)) {              // G2
     record.thread_serial.store(self.record->serial.load(std::memory_order_relaxed),  // own record
                                std::memory_order_relaxed);  // a hint: who to look at
   }
@@ -136,10 +141,10 @@ uint64_t SetDeadline(HeartbeatHandle* handle, uint64_t deadline_ns, uint64_t cfa
 }
 
 void Stop(HeartbeatHandle* handle) {
-  const uint64_t image = TheGate()->epoch.load(std::memory_order_acquire);  // G2
-  const bool known = image != 0 && handle->image == image && handle->slot != kNoIndex;
+  const uint64_t epoch = TheGate()->epoch.load(std::memory_order_acquire);  // G2
+  const bool known = epoch != 0 && handle->image == ImageAt(epoch) && handle->slot != kNoIndex;
   handle->image = 0;
-  if (known) SetState(*RecordOf(*handle, image), HeartbeatState::kFree);
+  if (known) SetState(*RecordOf(*handle, epoch), HeartbeatState::kFree);
 }
 
 constexpr HeartbeatApi kApi = {.version = HeartbeatApi::kVersion,

@@ -32,8 +32,11 @@ void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acqu
 __attribute__((always_inline)) inline uint64_t WithLockAndTime(const ThreadRecord* record,
                                                                uint64_t hash, PackedRef lock) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ull;
+  // An odd factor: two times differ in the low half already, where references of one generation
+  // and mode do not.
+  constexpr uint64_t kTime = 0xc2b2ae3d27d4eb4full;
   // Relaxed: own record.
-  hash = (hash ^ lock ^ record->order_clock.load(std::memory_order_relaxed) << 40) * kOdd;
+  hash = (hash ^ lock ^ record->order_clock.load(std::memory_order_relaxed) * kTime) * kOdd;
   return hash ^ (hash >> 32);
 }
 

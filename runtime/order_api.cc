@@ -33,10 +33,13 @@ uint32_t CopyHolds(const ThreadRecord& record, HoldView* out, uint32_t capacity)
         continue;
       }
       // Relaxed, all: own record, and what is as old as the life.
+      const uint32_t kind_and_flags = lock.kind_and_flags.load(std::memory_order_relaxed);
+      // Of many locks that share a record the address is nobody's: not to be looked at.
+      const bool folded = (kind_and_flags & kFolded) != 0;
       out[found++] = {reinterpret_cast<const void*>(lock.address.load(std::memory_order_relaxed)),
-                      ref, entry.site.load(std::memory_order_relaxed),
-                      entry.stack.load(std::memory_order_relaxed),                   // own record
-                      KindOf(lock.kind_and_flags.load(std::memory_order_relaxed))};  // as above
+                      ref, entry.site.load(std::memory_order_relaxed),  // as above
+                      entry.stack.load(std::memory_order_relaxed),      // as above
+                      folded ? LockKind::kNone : KindOf(kind_and_flags)};
     }
   }
   return found;
@@ -99,10 +102,17 @@ void SetName(std::atomic<uint32_t>& name, const char* text) {
   name.store(InternName(TheLedger(), text), std::memory_order_relaxed);  // as above
 }
 
+// What is said of one of the locks that share a record would be said of all.
+bool IsFolded(PackedRef ref) {
+  // Relaxed: as old as the life.
+  return (this_thread.locks[IndexOf(ref)].kind_and_flags.load(std::memory_order_relaxed) &
+          kFolded) != 0;
+}
+
 void Describe(const LockCall& call, const char* name, const char* class_name, const void* key) {
   InHook(call.cfa, [&](const Place& place) {
     const PackedRef ref = Identify(place, call);
-    if (ref == 0) return;
+    if (ref == 0 || IsFolded(ref)) return;
     const Ledger ledger = TheLedger();
     LockRecord& lock = ledger.Table<LockRecord>(kLocks)[IndexOf(ref)];
     SetName(lock.name, name);
@@ -129,7 +139,7 @@ void NoteViolation(const LockCall& call, const HoldView& held, OrderRule rule) {
 void NoteMisuse(const LockCall& call, MisuseKind kind, uint32_t owner, uint32_t readers) {
   InHook(call.cfa, [&](const Place& place) {
     const PackedRef life = Identify(place, call);
-    if (life == 0) return;
+    if (life == 0 || IsFolded(life)) return;
     switch (kind) {
       case MisuseKind::kUnlockNotOwner:
         return NoteRefusedRelease(place, life, {.owner = owner, .readers = readers}, call.site);

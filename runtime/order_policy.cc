@@ -284,6 +284,8 @@ OrderPolicy PolicyOf(ledger::OrderChoice choice) {
 
 // Before the program's own constructors: what it says itself comes later, and counts.
 __attribute__((constructor(101))) void BeginWithTheEnvironment() {
+  // dlsym takes the loader's lock: before a thread that has it can wait for whoever looks first.
+  ledger::TheRecorder();
   const ledger::OrderApi* const api = internal::OrderRecorder();
   if (api != nullptr) set_order_policy(PolicyOf(api->choice()));
 }

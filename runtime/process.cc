@@ -233,11 +233,11 @@ void CollectHolds(InheritedHolds* out) {
       const PackedRef ref = entry.lock.load(std::memory_order_relaxed);  // own record
       if (ref == 0) continue;
       const LockRecord& lock = locks[IndexOf(ref)];
-      out->holds[out->count++] = {
-          lock.address.load(std::memory_order_relaxed),         // as above
-          entry.site.load(std::memory_order_relaxed),           // as above
-          lock.kind_and_flags.load(std::memory_order_relaxed),  // as above
-          ModeBitsOf(ref)};
+      const uint32_t kind_and_flags = lock.kind_and_flags.load(std::memory_order_relaxed);
+      if ((kind_and_flags & kFolded) != 0) continue;  // which lock it is, is not known
+      out->holds[out->count++] = {lock.address.load(std::memory_order_relaxed),  // as above
+                                  entry.site.load(std::memory_order_relaxed),    // as above
+                                  kind_and_flags, ModeBitsOf(ref)};
     }
   }
 }

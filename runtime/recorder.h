@@ -344,6 +344,12 @@ LOCKWARDEN_INLINE bool ReleaseTop(const void* lock) {
     return false;
   }
   if (kMode != Mode::kNone && __builtin_expect(ModeOf(ref) != kMode, 0)) return false;
+  if constexpr (kMode == Mode::kUnit) {
+    // A handler may have posted this very unit meanwhile: then it is not ours to pop.
+    uint32_t seen = count;
+    return record->frame0.held_count.compare_exchange_strong(
+        seen, count - 1, std::memory_order_release, std::memory_order_relaxed);  // P7
+  }
   DecrementOwn(record->frame0.held_count);  // P7
   return true;
 }

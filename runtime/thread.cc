@@ -106,6 +106,9 @@ const ledger::ThreadApi* Threads() {
   return nullptr;
 }
 
+// As in order_policy.cc: dlsym takes the loader's lock.
+__attribute__((constructor(101))) void LookForTheRecorder() { Threads(); }
+
 void* RunThread(void* argument) {
   const Reference state(static_cast<ThreadState*>(argument));
   if (state->name()[0] != '\0') {

@@ -19,8 +19,11 @@ LOCKWARDEN_INLINE int Join(uint64_t pthread, uint8_t mode_bits, uint64_t cfa, ui
                            Call call, PackedRef created = 0) {
   return InScope(cfa, call, [=](const auto& scope) {
     uint32_t slot = created != 0 ? IndexOf(created) : FindThreadSlot(pthread);
-    const uint32_t serial = slot == kNoIndex ? 0 : ThreadSerial(slot);
-    if (created != 0 && (serial & kGenerationMask) != GenerationOf(created)) slot = kNoIndex;
+    uint32_t serial = slot == kNoIndex ? 0 : ThreadSerial(slot);
+    if (created != 0 && (serial & kGenerationMask) != GenerationOf(created)) {
+      slot = kNoIndex;  // its record is another thread's by now: it is found by its descriptor
+      serial = 0;
+    }
     const uint8_t mode = static_cast<uint8_t>(static_cast<uint8_t>(Mode::kJoin) | mode_bits);
     int rc;
     {

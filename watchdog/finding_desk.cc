@@ -49,7 +49,8 @@ bool FindingDesk::IsFiltered(const Finding& finding) {
 }
 
 void FindingDesk::Notice(absl::string_view text) {
-  notices_->Write(absl::StrCat("lockwarden: ", text, "\n"));
+  // Names of the program's may be part of it.
+  notices_->Write(absl::StrCat("lockwarden: ", Printable(std::string(text)), "\n"));
 }
 
 void FindingDesk::Take(Finding* finding, const LedgerReader* reader,
@@ -106,7 +107,7 @@ void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader,
     ++written_[KindName(finding->kind)];
     const QuotaResult kept =
         KeepWithinQuota(options_.incidents, static_cast<uint64_t>(options_.incidents_max),
-                        static_cast<uint64_t>(options_.incidents_mb) * 1'000'000);
+                        static_cast<uint64_t>(options_.incidents_mb) * 1'000'000, finding->incident);
     removed_ += kept.removed;
     not_removed_ = kept.failed;
     bytes_ = kept.bytes;

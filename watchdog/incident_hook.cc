@@ -12,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "watchdog/printable.h"
 
 namespace lockwarden {
 namespace {
@@ -63,9 +64,9 @@ void IncidentHook::Start(const Finding& finding, const std::string& directory, u
       absl::StrCat("LOCKWARDEN_KIND=", KindName(finding.kind)),
       absl::StrCat("LOCKWARDEN_CONFIDENCE=", ConfidenceName(finding.confidence)),
       absl::StrCat("LOCKWARDEN_PID=", finding.pid),
-      absl::StrCat("LOCKWARDEN_PROGRAM=", finding.program),
+      absl::StrCat("LOCKWARDEN_PROGRAM=", Printable(finding.program)),
       absl::StrCat("LOCKWARDEN_FINGERPRINT=", finding.fingerprint),
-      absl::StrCat("LOCKWARDEN_HEADLINE=", finding.headline)};
+      absl::StrCat("LOCKWARDEN_HEADLINE=", Printable(finding.headline))};
   if (running_.size() < kAtOnce) return Begin(std::move(variables), now_ns);
   if (waiting_.size() >= kWaiting) {
     ++results_["dropped"];

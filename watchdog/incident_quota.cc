@@ -69,7 +69,8 @@ bool IsIncidentId(const std::string& name) {
 }
 
 std::vector<std::string> IncidentsToRemove(std::vector<StoredIncident> stored,
-                                           uint64_t most_incidents, uint64_t most_bytes) {
+                                           uint64_t most_incidents, uint64_t most_bytes,
+                                           const std::string& keep) {
   std::sort(stored.begin(), stored.end(),
             [](const StoredIncident& a, const StoredIncident& b) { return a.id < b.id; });
   uint64_t bytes = 0;
@@ -80,6 +81,7 @@ std::vector<std::string> IncidentsToRemove(std::vector<StoredIncident> stored,
     const bool too_many = most_incidents != 0 && left > most_incidents;
     const bool too_large = most_bytes != 0 && bytes > most_bytes;
     if (left <= 1 || (!too_many && !too_large)) break;
+    if (incident.id == keep) continue;
     remove.push_back(incident.id);
     bytes -= incident.bytes;
     --left;
@@ -88,7 +90,7 @@ std::vector<std::string> IncidentsToRemove(std::vector<StoredIncident> stored,
 }
 
 QuotaResult KeepWithinQuota(const std::string& directory, uint64_t most_incidents,
-                            uint64_t most_bytes) {
+                            uint64_t most_bytes, const std::string& keep) {
   QuotaResult result;
   const UniqueFd parent(open(directory.c_str(), kFolder));
   if (!parent.valid()) return result;
@@ -100,7 +102,7 @@ QuotaResult KeepWithinQuota(const std::string& directory, uint64_t most_incident
   });
   for (const StoredIncident& incident : stored) result.bytes += incident.bytes;
   std::set<std::string> removed;
-  for (const std::string& id : IncidentsToRemove(stored, most_incidents, most_bytes)) {
+  for (const std::string& id : IncidentsToRemove(stored, most_incidents, most_bytes, keep)) {
     if (Remove(parent.get(), id)) {
       removed.insert(id);
     } else {

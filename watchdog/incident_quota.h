@@ -15,9 +15,11 @@ struct StoredIncident {
   uint64_t bytes = 0;  // on the disk
 };
 
-// Which to remove; 0: no limit. Pure.
+// Which to remove; 0: no limit. Never `keep`, which has just been written, whatever the clock
+// said then. Pure.
 std::vector<std::string> IncidentsToRemove(std::vector<StoredIncident> stored,
-                                           uint64_t most_incidents, uint64_t most_bytes);
+                                           uint64_t most_incidents, uint64_t most_bytes,
+                                           const std::string& keep);
 
 // "20261121T093000Z-4242-00112233-1": what IncidentWriter calls its directories. Pure.
 bool IsIncidentId(const std::string& name);
@@ -28,6 +30,6 @@ struct QuotaResult {
   uint64_t bytes = 0;   // of what is left
 };
 QuotaResult KeepWithinQuota(const std::string& directory, uint64_t most_incidents,
-                            uint64_t most_bytes);
+                            uint64_t most_bytes, const std::string& keep);
 
 }  // namespace lockwarden

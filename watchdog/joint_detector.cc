@@ -75,7 +75,12 @@ std::vector<JointFinding> JointDetector::Look(const std::vector<JudgedProcess>& 
   if (semaphores_.size() > kSemaphoresKept) semaphores_.clear();
   bool any = false;
   for (const JudgedProcess& process : processes) {
-    if (!process.snapshot->moved && alone_.contains(process.pid)) continue;
+    // A judge looks oftener than this: that nothing has moved since its last look says nothing.
+    const auto alone = alone_.find(process.pid);
+    if (alone != alone_.end() && !process.snapshot->moved &&
+        alone->second == process.snapshot->moves) {
+      continue;
+    }
     const std::vector<ThreadInfo>& threads = process.snapshot->threads;
     const bool waits = std::any_of(threads.begin(), threads.end(), [&](const ThreadInfo& thread) {
       return WaitsForShared(process, thread, &semaphores_);
@@ -83,7 +88,7 @@ std::vector<JointFinding> JointDetector::Look(const std::vector<JudgedProcess>& 
     if (waits) {
       alone_.erase(process.pid);
     } else {
-      alone_.insert(process.pid);
+      alone_[process.pid] = process.snapshot->moves;
     }
     any |= waits;
   }

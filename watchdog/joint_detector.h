@@ -97,7 +97,8 @@ class JointDetector {
   std::vector<std::vector<std::pair<int, ThreadInfo>>> known_, presumed_;
   OutsideWatch outside_;
   SharedSemaphores semaphores_;
-  absl::flat_hash_set<int> alone_;       // pids whose threads waited for nothing shared
+  // Pids whose threads waited for nothing shared, with Snapshot::moves at that time.
+  absl::flat_hash_map<int, uint64_t> alone_;
   absl::flat_hash_set<uint32_t> ended_;  // tids that ended holding a shared lock
   uint64_t next_look_ns_ = 0;
   // The settled threads that were asked about last; the same ones are asked again less and

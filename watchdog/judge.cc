@@ -22,6 +22,7 @@
 namespace lockwarden {
 namespace {
 
+constexpr uint64_t kStallsHeldNs = 2'000'000'000;
 constexpr size_t kNamesKept = 65'536;  // threads; later ones are told by number
 constexpr size_t kPredictionsALook = 64;
 constexpr size_t kPredictionsLast = 4096;
@@ -63,8 +64,7 @@ class ProcessJudge::Impl {
     candidates_seen_ = snapshot_.candidates;
     TellMisuse(now_ns, /*last=*/false, &findings);
     exits_.Look(snapshot_, parts_, now_ns, /*last=*/false, &findings);
-    // A deadlock that is about to be told explains more than a stall does.
-    if (!detector_.has_suspects()) stalls_.Look(snapshot_, parts_, stuck_, now_ns, &findings);
+    LookAtStalls(now_ns, &findings);
     if (snapshot_.moved || conditions_.watches()) {
       conditions_.Look({.snapshot = &snapshot_, .reader = reader_, .kernel = kernel_,
                         .handed_over = &detector_.handed_over(),
@@ -130,6 +130,18 @@ class ProcessJudge::Impl {
       known.tid = thread.tid;
       if (known.name != thread.name && !thread.torn) known.name = thread.name;
     }
+  }
+
+  // A deadlock that is about to be told explains more than a stall does. But suspects may stay
+  // for ever, where a signal's handler might wake them all.
+  void LookAtStalls(uint64_t now_ns, std::vector<Finding>* findings) {
+    if (!detector_.has_suspects()) {
+      suspects_since_ns_ = 0;
+    } else if (suspects_since_ns_ == 0) {
+      suspects_since_ns_ = now_ns;
+    }
+    const bool hold = suspects_since_ns_ != 0 && now_ns - suspects_since_ns_ < kStallsHeldNs;
+    stalls_.Look(snapshot_, parts_, {.stuck = stuck_, .hold = hold}, now_ns, findings);
   }
 
   void ReadMisuse(uint64_t now_ns) {
@@ -242,6 +254,7 @@ class ProcessJudge::Impl {
   Snapshot snapshot_;
   JudgeState state_;
   uint64_t next_look_ns_ = 0;
+  uint64_t suspects_since_ns_ = 0;  // 0: there are none
   uint32_t candidates_seen_ = 0;
   uint32_t next_misuse_ = 0;
   std::vector<uint32_t> not_whole_;  // records of misuse, by index

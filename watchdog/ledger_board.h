@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "watchdog/mutex.h"
 
 namespace lockwarden {
 
@@ -26,26 +26,26 @@ struct ServedLedger {
 class LedgerBoard {
  public:
   void Publish(std::vector<ServedLedger> live) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     live_.swap(live);
   }
   // Somebody takes the ended ones from now on; before that they are let go.
   void TakesEnded() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     takes_ended_ = true;
   }
   // A process has ended; its last counts may still be wanted.
   void Ended(ServedLedger ledger) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (takes_ended_ && ended_.size() < kMostEnded) ended_.push_back(std::move(ledger));
   }
   std::vector<ServedLedger> Live() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return live_;
   }
   std::vector<ServedLedger> TakeEnded() {
     std::vector<ServedLedger> ended;
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ended_.swap(ended);
     return ended;
   }
@@ -54,7 +54,7 @@ class LedgerBoard {
   // A storm of short-lived processes must not pile up mappings while the exporter is slow.
   static constexpr size_t kMostEnded = 64;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   bool takes_ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<ServedLedger> live_ ABSL_GUARDED_BY(mutex_);
   std::vector<ServedLedger> ended_ ABSL_GUARDED_BY(mutex_);

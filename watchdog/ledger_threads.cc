@@ -296,6 +296,7 @@ void LedgerReader::Refresh(Snapshot* snapshot) const {
     ++kept;
   }
   snapshot->moved = fresh || kept != before;
+  snapshot->moves += snapshot->moved ? 1 : 0;
   threads.resize(kept);
   std::move(born.begin(), born.end(), std::back_inserter(threads));
   std::inplace_merge(threads.begin(), threads.begin() + static_cast<std::ptrdiff_t>(kept),

@@ -46,7 +46,15 @@ void LockRequirement::ReadWord(ModelNode& node) {
 void LockRequirement::ResolveFolded(uint32_t i) {
   Node(i).lock.address = Node(i).wait->object;
   ReadWord(Node(i));
-  if (Node(i).word.says == Says::kOwned) return WaitForNamedOwner(i, {});
+  const ModelNode& node = Node(i);
+  if (node.word.shared || node.word.says == Says::kUnits) return;
+  // That a plain mutex is handed over cannot be noted for one of these: its owner proves nothing.
+  constexpr uint32_t kOwnerReleases =
+      ledger::kErrorCheck | ledger::kRecursive | ledger::kRobust | ledger::kPriorityInherit;
+  const bool owner_releases =
+      node.lock.kind == LockKind::kLock || node.lock.kind == LockKind::kRLock ||
+      (node.lock.kind == LockKind::kMutex && (node.lock.flags & kOwnerReleases) != 0);
+  if (node.word.says == Says::kOwned && owner_releases) return WaitForNamedOwner(i, {});
   WaitForAnyone(Node(i));
 }
 

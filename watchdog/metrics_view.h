@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "watchdog/mutex.h"
 
 namespace lockwarden {
 
@@ -94,16 +94,16 @@ class MetricsBoard {
  public:
   void Publish(MetricsView view) {
     auto fresh = std::make_shared<const MetricsView>(std::move(view));
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     view_.swap(fresh);
   }
   std::shared_ptr<const MetricsView> Latest() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return view_;
   }
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<const MetricsView> view_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<const MetricsView>();
 };

@@ -78,7 +78,7 @@ std::string Printable(const std::string& text) {
 Finding PrintableCopy(const Finding& finding) {
   Finding copy = finding;
   for (std::string* text : {&copy.program, &copy.headline, &copy.misuse, &copy.fingerprint,
-                            &copy.incident}) {
+                            &copy.incident, &copy.heartbeat, &copy.cause}) {
     Mend(text);
   }
   for (std::vector<std::string>* texts : {&copy.story, &copy.evidence, &copy.advice}) {

@@ -190,6 +190,7 @@ struct Snapshot {
   std::vector<ThreadInfo> threads;  // every slot in use, by slot
   std::vector<HeartbeatInfo> heartbeats;  // those in use
   bool moved = true;  // a thread is fresh, or one has gone, since the last Take or Refresh
+  uint64_t moves = 0;  // how often that was so: for who does not see each Refresh
   uint32_t candidates = 0;
   uint64_t acquisitions = 0;  // live and past threads together, and so below
   uint64_t contentions = 0;

@@ -45,7 +45,7 @@ StallWatch::Episode* StallWatch::Ripe(Key key, const ThreadInfo* thread, uint64_
     episode.cpu = ReadCpuUse(kernel_, tid);
     return nullptr;
   }
-  if (episode.told || now_ns - episode.seen_ns < kConfirmNs) return nullptr;
+  if (episode.told || hold_ || now_ns - episode.seen_ns < kConfirmNs) return nullptr;
   *cause = FindStallCause(thread, kernel_, episode.cpu);
   if (cause->kind == StallKind::kStopped) {
     ++stops_;
@@ -61,8 +61,9 @@ StallWatch::Episode* StallWatch::Ripe(Key key, const ThreadInfo* thread, uint64_
 }
 
 void StallWatch::Look(const Snapshot& snapshot, const FindingParts& parts,
-                      const absl::flat_hash_set<uint32_t>& stuck, uint64_t now_ns,
-                      std::vector<Finding>* findings) {
+                      const Deadlocks& deadlocks, uint64_t now_ns, std::vector<Finding>* findings) {
+  hold_ = deadlocks.hold;
+  const absl::flat_hash_set<uint32_t>& stuck = deadlocks.stuck;
   for (auto& [key, episode] : episodes_) episode.current = false;
   LookAtHeartbeats(snapshot, parts, stuck, now_ns, findings);
   if (wait_limit_ns_ != 0) LookAtWaits(snapshot, parts, stuck, now_ns, findings);
@@ -114,8 +115,12 @@ void StallWatch::LookAtWaits(const Snapshot& snapshot, const FindingParts& parts
     StallCause cause;
     Episode* episode =
         Ripe({kWaitKey | thread.serial, thread.waits_begun}, &thread, since_ns, now_ns, &cause);
-    // Seen asleep in the wait, or not at all: it has just been given the lock.
-    if (episode == nullptr || cause.kind != StallKind::kLock) continue;
+    if (episode == nullptr) continue;
+    // Not seen asleep in the wait: perhaps it has just been given the lock.
+    if (cause.kind != StallKind::kLock) {
+      episode->told = false;
+      continue;
+    }
     findings->push_back(LongWait(parts, snapshot, thread, since_ns, wait_limit_ns_, now_ns));
   }
 }

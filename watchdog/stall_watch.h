@@ -36,10 +36,13 @@ class StallWatch {
 
   // Nothing before this time counts.
   void Rebase(uint64_t now_ns) { trusted_since_ns_ = now_ns; }
-  // `stuck`: serials of threads in deadlocks that were told: what they miss has been explained.
-  void Look(const Snapshot& snapshot, const FindingParts& parts,
-            const absl::flat_hash_set<uint32_t>& stuck, uint64_t now_ns,
-            std::vector<Finding>* findings);
+  struct Deadlocks {
+    // Serials of threads in those that were told: what they miss has been explained.
+    const absl::flat_hash_set<uint32_t>& stuck;
+    bool hold = false;  // one may be told soon: nothing new is told now
+  };
+  void Look(const Snapshot& snapshot, const FindingParts& parts, const Deadlocks& deadlocks,
+            uint64_t now_ns, std::vector<Finding>* findings);
 
   std::vector<Stall> now() const;
   // Misses told, by heartbeat; and how often time did not count since the process was stopped.
@@ -70,6 +73,7 @@ class StallWatch {
   KernelView* kernel_;
   const uint64_t wait_limit_ns_;
   uint64_t trusted_since_ns_ = 0;
+  bool hold_ = false;  // at this look
   std::map<Key, Episode> episodes_;
   // Waits whose beginning was not written down: {counters that move with it, first seen}.
   std::map<uint32_t, std::pair<uint64_t, uint64_t>> first_seen_;  // by thread serial

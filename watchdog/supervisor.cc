@@ -289,6 +289,13 @@ void Supervisor::LookAcross(uint64_t now_ns) {
 void Supervisor::AwaitHooks() {
   while (hook_.busy()) {
     poll(nullptr, 0, 10);
+    signalfd_siginfo info;
+    bool stop = false;
+    while (signals_.Next(&info)) stop |= AsksToStop(static_cast<int>(info.ssi_signo));
+    if (stop) {
+      setup_.desk->Notice("on_incident: not waited for any longer");
+      break;
+    }
     hook_.Look(NowNs());
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {

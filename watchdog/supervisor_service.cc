@@ -16,7 +16,7 @@ bool Supervisor::IsWell(uint64_t now_ns) const {
     const std::vector<Stall> stalls = process->judge().stalls().now();
     if (StallToActOn(stalls, options_, now_ns) != nullptr) return false;
   }
-  return program_ != 0;
+  return program_ != 0 || restart_at_ns_ != 0;
 }
 
 void Supervisor::TellServiceManager(uint64_t now_ns) {

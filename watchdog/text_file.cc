@@ -25,7 +25,9 @@ absl::Status Cannot(absl::string_view what, const std::string& path, int error) 
 
 std::string Neighbour(const std::string& path) { return absl::StrCat(path, ".", getpid()); }
 
+// A name that exists is of a crash of ours: in a container each life has the same pid.
 UniqueFd Create(const std::string& path) {
+  unlink(path.c_str());
   return UniqueFd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
 }
 
@@ -64,7 +66,13 @@ absl::Status CheckReplaceable(const std::string& path) {
 }
 
 absl::string_view WithoutComment(absl::string_view line) {
-  return absl::StripAsciiWhitespace(line.substr(0, line.find('#')));
+  // "{lambda()#1}" is a name: a comment begins the line, or follows a space.
+  size_t at = line.find('#');
+  while (at != line.npos && at != 0 &&
+         !absl::ascii_isspace(static_cast<unsigned char>(line[at - 1]))) {
+    at = line.find('#', at + 1);
+  }
+  return absl::StripAsciiWhitespace(line.substr(0, at));
 }
 
 }  // namespace lockwarden

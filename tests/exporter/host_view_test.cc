@@ -39,7 +39,9 @@ TEST(HostViewTest, WhatIsNoSampleOfOursIsLeftOut) {
       Of("server", 0,
          "up 1\nprocess_a one\nprocess_a{k=\"v} 1\nprocess_a{k=\"v\"}1\nprocess_a{K=\"v\"} 1\n"
          "process_a{k=\"v\\\nprocess_A 1\n# TYPE process_a histogram\n# EOF\nprocess_a\n"
-         "process_a{k=\"v\\\"} 1\nlockwarden_a +Inf\n");
+         "process_a{k=\"v\\\"} 1\nprocess_a{process=\"v\"} 1\nprocess_a{k=\"v\",k=\"w\"} 1\n"
+         "process_a{a=\"1\"b=\"2\"} 1\nprocess_a{k=\"\xff\"} 1\nprocess_a 1\r\nprocess_a  1\n"
+         "process_a nan(x)\nprocess_a 1e999\nlockwarden_a +Inf\n");
   EXPECT_EQ(MergeMetrics({&process}), "lockwarden_a{process=\"server\",slot=\"0\"} +Inf\n");
 }
 
@@ -82,11 +84,23 @@ TEST(LocalServersTest, OnlyOwnNamesCountAndEachOnce) {
       "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/9/9\n"
       "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/-4\n"
       "0: 2 0 10000 1 1 1 /tmp/lockwarden-serve/1000/5\n";
-  const auto own = ParseLocalServers(lines, 1000, 10);
+  const auto own = ParseLocalServers(lines, 1000);
   ASSERT_EQ(own.size(), 1u);
   EXPECT_EQ(own[0].name, LocalName(1000, 42));
-  EXPECT_EQ(ParseLocalServers(lines, 0, 10).size(), 2u);
-  EXPECT_EQ(ParseLocalServers(lines, 0, 1).size(), 1u);
+  EXPECT_EQ(ParseLocalServers(lines, 0).size(), 2u);
+}
+
+TEST(LocalServersTest, OneUsersNamesLeaveRoomForTheOthers) {
+  std::vector<LocalServer> servers;
+  for (pid_t pid = 1; pid <= 100; ++pid) servers.push_back({LocalName(66, pid), 66, pid});
+  for (pid_t pid = 1000; pid < 1003; ++pid) servers.push_back({LocalName(0, pid), 0, pid});
+  servers.push_back({LocalName(7, 2000), 7, 2000});
+  const auto shared = ShareOut(servers, 0, 8);
+  ASSERT_EQ(shared.size(), 6u);
+  EXPECT_EQ(shared[0].uid, 0u) << "our own come first";
+  EXPECT_EQ(shared[3].uid, 66u);
+  EXPECT_EQ(shared[4].uid, 66u);
+  EXPECT_EQ(shared[5].uid, 7u);
 }
 
 }  // namespace

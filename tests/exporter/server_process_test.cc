@@ -151,15 +151,20 @@ TEST(ServerProcessTest, AForkedChildThatGoesOnDoesNotKeepThePort) {
   MetricsBoard board;
   auto server = StartServer(&board);
   const std::string address = "127.0.0.1:" + std::to_string(server->port());
-  int until[2];
+  int until[2], begun[2];
   ASSERT_EQ(pipe(until), 0);
+  ASSERT_EQ(pipe(begun), 0);
   const pid_t child = fork();
   ASSERT_GE(child, 0);
+  char byte = 'x';
   if (child == 0) {
     close(until[1]);
-    char byte;
+    if (write(begun[1], &byte, 1) != 1) _exit(1);
     _exit(read(until[0], &byte, 1) == 0 ? 0 : 1);  // as long as the parent has its end
   }
+  close(begun[1]);
+  ASSERT_EQ(read(begun[0], &byte, 1), 1) << "it lets go of the port before it runs, not before";
+  close(begun[0]);
   server.reset();
   server = MakeMetricsServer(&board);
   const absl::Status status = server->Start(address);

@@ -20,13 +20,14 @@ constexpr uint64_t kSecond = 1'000'000'000;
 
 TEST(IncidentQuotaTest, TheOldestGoAndTheNewestNever) {
   const std::vector<StoredIncident> stored = {{"c", 30}, {"a", 10}, {"d", 40}, {"b", 20}};
-  EXPECT_EQ(IncidentsToRemove(stored, 0, 0), Strings());
-  EXPECT_EQ(IncidentsToRemove(stored, 4, 100), Strings());
-  EXPECT_EQ(IncidentsToRemove(stored, 2, 0), Strings({"a", "b"}));
-  EXPECT_EQ(IncidentsToRemove(stored, 0, 99), Strings({"a"}));
-  EXPECT_EQ(IncidentsToRemove(stored, 3, 65), Strings({"a", "b", "c"}));
-  EXPECT_EQ(IncidentsToRemove(stored, 1, 1), Strings({"a", "b", "c"}));
-  EXPECT_EQ(IncidentsToRemove({}, 1, 1), Strings());
+  EXPECT_EQ(IncidentsToRemove(stored, 0, 0, ""), Strings());
+  EXPECT_EQ(IncidentsToRemove(stored, 4, 100, ""), Strings());
+  EXPECT_EQ(IncidentsToRemove(stored, 2, 0, ""), Strings({"a", "b"}));
+  EXPECT_EQ(IncidentsToRemove(stored, 0, 99, ""), Strings({"a"}));
+  EXPECT_EQ(IncidentsToRemove(stored, 3, 65, ""), Strings({"a", "b", "c"}));
+  EXPECT_EQ(IncidentsToRemove(stored, 1, 1, ""), Strings({"a", "b", "c"}));
+  EXPECT_EQ(IncidentsToRemove(stored, 2, 0, "a"), Strings({"b", "c"})) << "the clock went back";
+  EXPECT_EQ(IncidentsToRemove({}, 1, 1, ""), Strings());
 }
 
 TEST(IncidentQuotaTest, OnlyWhatIsNamedLikeAnIncidentIsTouched) {
@@ -51,7 +52,7 @@ TEST(IncidentQuotaTest, OnlyWhatIsNamedLikeAnIncidentIsTouched) {
   }
   EXPECT_EQ(symlink(outside.c_str(), (old_one + "/link").c_str()), 0);
   EXPECT_EQ(symlink(directory.path().c_str(), link.c_str()), 0);
-  const QuotaResult result = KeepWithinQuota(incidents, 1, 0);
+  const QuotaResult result = KeepWithinQuota(incidents, 1, 0, "");
   EXPECT_EQ(result.removed, 1u);
   EXPECT_EQ(result.failed, 0u);
   EXPECT_GT(result.bytes, 0u);

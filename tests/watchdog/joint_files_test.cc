@@ -44,6 +44,17 @@ TEST_F(JointTest, OneThreadThatWaitsForItsOwnDescriptorsLock) {
   EXPECT_EQ(findings[0].finding.kind, FindingKind::kSelfDeadlock);
 }
 
+TEST_F(JointTest, AWaitThatAppearsWhileOnlyTheOwnJudgeLooksIsSeen) {
+  EXPECT_TRUE(Step(kStart).empty());
+  BlockFile(0, 3, "one", {{kPids[0]}});
+  Look(kStart + kConfirm);  // which its judge wanted: nothing has moved at the next look
+  std::vector<JointFinding> findings;
+  for (uint64_t i = 2; i < 9; ++i) {
+    for (JointFinding& more : Step(kStart + i * kConfirm)) findings.push_back(std::move(more));
+  }
+  EXPECT_EQ(findings.size(), 1u);
+}
+
 TEST_F(JointTest, AFileAndAMutex) {
   Mutexes();
   Take(1, b);

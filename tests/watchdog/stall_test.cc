@@ -4,6 +4,8 @@
 
 #include <sys/syscall.h>
 
+#include <csignal>
+
 #include "tests/watchdog/scene.h"
 #include "watchdog/clock_trust.h"
 #include "watchdog/heartbeat_totals.h"
@@ -198,6 +200,31 @@ TEST_F(StallTest, WhoIsDeadlockedHasBeenExplained) {
   EXPECT_TRUE(Watch(5 * kSecond).empty());
 }
 
+TEST_F(StallTest, ThreadsThatAHandlerMightWakeDoNotHideAStall) {
+  const uint32_t main = scene_.Thread("main"), io = scene_.Thread("io");
+  const auto condition = scene_.Condition(), mutex = scene_.Mutex();
+  scene_.kernel.caught_signals = uint64_t{1} << (SIGTERM - 1);
+  scene_.BlockCondition(io, condition, mutex, /*on_mutex=*/false);
+  scene_.BlockJoin(main, io);
+  Heartbeat(io, "loop", kSecond);
+  const std::vector<Finding> stalls = Watch(10 * kSecond);
+  ASSERT_EQ(stalls.size(), 1u);
+  EXPECT_EQ(stalls[0].cause, "lock");
+}
+
+TEST_F(StallTest, AStallIsOverThoughOthersLookStuck) {
+  const uint32_t main = scene_.Thread("main"), io = scene_.Thread("io");
+  const auto condition = scene_.Condition(), mutex = scene_.Mutex();
+  scene_.kernel.caught_signals = uint64_t{1} << (SIGTERM - 1);
+  const uint32_t beat = Heartbeat(io, "loop", kSecond);
+  EXPECT_EQ(Watch(2 * kSecond).size(), 1u);
+  At(beat).state = ledger::InHeartbeatState(ledger::kHeartbeatUse, HeartbeatState::kIdle);
+  scene_.BlockCondition(io, condition, mutex, /*on_mutex=*/false);
+  scene_.BlockJoin(main, io);
+  Watch(now_ - Scene::kStart + 2 * kSecond);
+  EXPECT_TRUE(scene_.judge().stalls().now().empty());
+}
+
 TEST_F(StallTest, AWaitBeyondTheLimitIsToldOnce) {
   StallWatch watch(&scene_.kernel, 2 * kSecond);
   const uint32_t a = scene_.Thread("a"), b = scene_.Thread("b");
@@ -211,7 +238,7 @@ TEST_F(StallTest, AWaitBeyondTheLimitIsToldOnce) {
   std::vector<Finding> findings;
   uint64_t told_ns = 0;
   for (uint64_t now = Scene::kStart; now < Scene::kStart + 9 * kSecond; now += kTick) {
-    watch.Look(reader->Take(), parts, {}, now, &findings);
+    watch.Look(reader->Take(), parts, {.stuck = {}}, now, &findings);
     if (!findings.empty() && told_ns == 0) told_ns = now;
   }
   ASSERT_EQ(findings.size(), 1u);
