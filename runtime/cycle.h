@@ -12,7 +12,8 @@
 //      still there it withdraws its wait before it gives `breaking` back. So of several that close
 //      one cycle the first is the victim, and the others find it open
 //
-// What is found is a deadlock. At the end of the chain stands a thread that waits for what the
+// What is found is a deadlock, as far as the records tell: the kernel is not asked. (A wait that a
+// handler left by siglongjmp stays published until the thread comes by above it again.) At the end of the chain stands a thread that waits for what the
 // caller holds, and keeps: it cannot move, so what it holds it keeps as well, and so on. So the
 // links are verified in that order, from the caller's own hold backwards, and of each thread the
 // wait before the hold.
