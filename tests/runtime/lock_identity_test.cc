@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/order_api.h"
 #include "tests/runtime/fake_lock.h"
 #include "tests/runtime/small_ledger.h"
 
@@ -231,6 +232,17 @@ TEST_F(FullLockTableTest, LocksBeyondItAreCountedAndFoldIntoOneRecordThatHasARoo
   EXPECT_EQ(calls, 200);
   EXPECT_TRUE(HeldBy(Me()).empty());
   EXPECT_EQ(Me().frame0.wait.wait, 0u);
+}
+
+TEST_F(FullLockTableTest, NobodyIsToldThatOneBeyondItLiesAtTheSharedRecordsAddress) {
+  std::vector<FakeLock> locks(64);
+  for (FakeLock& lock : locks) Acquire(&lock);
+  HoldView holds[80];
+  const uint32_t count = lockwarden_order_v1()->held(holds, 80);
+  ASSERT_GT(count, 0u);
+  EXPECT_EQ(holds[0].kind, LockKind::kMutex);
+  EXPECT_EQ(holds[count - 1].kind, LockKind::kNone) << "whose address would be read as a lock";
+  for (FakeLock& lock : locks) Release(&lock, [] {});
 }
 
 TEST_F(FullLockTableTest, AWaitForOneBeyondItSaysWhichItIs) {

@@ -1,4 +1,5 @@
 // Lock order: which edges and witnesses an acquisition leaves in the graph, and when.
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -47,6 +48,21 @@ TEST_F(LockOrderTest, TheEdgeIsThereBeforeTheAcquireCanBlock) {
     return false;
   });
   EXPECT_EQ(Edge(&b, &a), nullptr);
+}
+
+TEST_F(LockOrderTest, ALockAtOneTimeIsNotTakenForAnotherAtTheNext) {
+  FakeLock held;
+  Acquire(&held);
+  std::set<uint64_t> hashes;
+  for (uint64_t clock = 0; clock < 8; ++clock) {
+    Me().order_clock = clock;
+    for (uint32_t index = 0; index < 2048; ++index) {
+      hashes.insert(HeldHash(&Me(), 0, Pack(index, 1, static_cast<uint8_t>(Mode::kExclusive))));
+    }
+  }
+  EXPECT_EQ(hashes.size(), 8u * 2048u);
+  Me().order_clock = 0;
+  Release(&held);
 }
 
 TEST_F(LockOrderTest, TheWitnessSaysWhoHowWhereAndBehindWhichGates) {
