@@ -3,11 +3,15 @@
 // them; LOCKWARDEN_OPTIONS=help prints them all.
 #include "runtime/settings.h"
 
+#include <sys/syscall.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
 #include "runtime/ledger.h"
 #include "runtime/notice.h"
+#include "runtime/raw_syscall.h"
 
 namespace lockwarden::ledger {
 
@@ -153,14 +157,27 @@ Settings ParseSettings(const char* options, const char* socket) {
   if (options != nullptr) ParseOptions(options, &settings);
   settings.order |= settings.rules;
   if (socket != nullptr) ParseSocket(socket, &settings);
-  settings.loaded = true;
   return settings;
 }
 
 void LoadSettings() {
-  if (the_settings.loaded) return;
-  RememberStandardError();
-  the_settings = ParseSettings(std::getenv(kOptionsVariable), std::getenv(kSocketVariable));
+  enum State : uint8_t { kNew, kLoading, kLoaded };
+  static constinit std::atomic<uint8_t> state{kNew};
+  // Acquire: pairs with the release below.
+  uint8_t now = state.load(std::memory_order_acquire);
+  if (now == kLoaded) return;
+  // Acquire: as above, for who comes second.
+  if (now == kNew && state.compare_exchange_strong(now, kLoading, std::memory_order_acquire)) {
+    RememberStandardError();
+    the_settings = ParseSettings(std::getenv(kOptionsVariable), std::getenv(kSocketVariable));
+    state.store(kLoaded, std::memory_order_release);  // pairs with each acquire here
+    return;
+  }
+  constexpr int kMostYields = 100'000;
+  for (int i = 0; i < kMostYields && now != kLoaded; ++i) {
+    RawSyscall(SYS_sched_yield);
+    now = state.load(std::memory_order_acquire);  // pairs with the release above
+  }
 }
 
 }  // namespace lockwarden::ledger

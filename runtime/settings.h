@@ -1,7 +1,8 @@
 // What the recorder was told: read once from the environment when the library is
 // loaded, and inherited through memory by forks (daemons clear their environment).
 //
-// Written by: LoadSettings, before any other thread can look. Read by: the recorder.
+// Written by: the first LoadSettings; whoever calls it meanwhile waits for that. Read by: the
+// recorder.
 // Must never: fail the program. An unknown key or a bad value is one line on standard
 // error and the default stays.
 #pragma once
@@ -16,7 +17,6 @@ enum class OrderChoice : uint8_t { kNotGiven = 0, kOff = 1, kReport = 2, kThrow 
 enum class StackMode : uint8_t { kOff, kSite, kFull };
 
 struct Settings {
-  bool loaded = false;
   // Lock order is recorded: profile=test predicts from it, and rules are held against it.
   bool order = false;
   bool rules = false;
@@ -28,7 +28,8 @@ struct Settings {
 
 extern Settings the_settings;  // written once, before the gate opens
 inline const Settings& TheSettings() { return the_settings; }
-// Idempotent; the caller holds the right to initialise the process (see gate.h).
+// Idempotent, and any thread may be the first: several can meet here, where a program that links the
+// recorder takes its first locks. They wait for the one that reads, which waits for nobody.
 void LoadSettings();
 // For tests: parses `options` and `socket` as the environment's values.
 Settings ParseSettings(const char* options, const char* socket);

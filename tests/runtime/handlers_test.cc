@@ -150,7 +150,7 @@ TEST_F(HandlersTest, LocksTakenAboveAStaleFrameCanBeReleasedWhenItIsForgotten) {
   FakeLock lock, kept;
   if (setjmp(outside) == 0) LeaveByLongjmp(&lock);
   // Deeper on the stack than the hook that was left: looks like a handler.
-  const auto deep = [&](void* space) {
+  const auto deep = [&](void* space) __attribute__((noinline)) {
     std::memset(space, 0, 16);
     return Acquire(&kept);
   };

@@ -27,7 +27,6 @@ class SettingsTest : public testing::Test {
 TEST_F(SettingsTest, NothingSetMeansProductionWithFullStacksAndNobodyToTell) {
   for (const char* options : {static_cast<const char*>(nullptr), "", " ,,\t\n "}) {
     const Settings settings = Parse(options);
-    EXPECT_TRUE(settings.loaded);
     EXPECT_FALSE(settings.order);
     EXPECT_EQ(settings.stacks, StackMode::kFull);
     EXPECT_STREQ(settings.token, "");
