@@ -160,7 +160,7 @@ TEST(ForkTest, AForkThatNoHookSawIsNoticedAtTheFirstLock) {
   });
 }
 
-#ifndef __SANITIZE_THREAD__  // which makes a fork of it
+#ifndef LOCKWARDEN_SANITIZES_THREAD  // which makes a fork of it
 TEST(ForkTest, AVforkIsLeftAlone) {
   InChild([] {
     const uint64_t epoch = TheGate()->epoch;

@@ -165,7 +165,7 @@ TEST_F(FullStackTableTest, GivesNoStackAndCountsIt) {
   EXPECT_GT(Dropped(kStacks), 0u);
 }
 
-#ifndef __SANITIZE_THREAD__  // which calls handlers itself, later
+#ifndef LOCKWARDEN_SANITIZES_THREAD  // which calls handlers itself, later
 uint32_t captured_in_handler;
 void Handler(int) { captured_in_handler = Capture(); }
 

@@ -104,7 +104,7 @@ TEST_F(RunTest, UsageErrorsAreOneLineAndCode64) {
             "always\n");
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which asks through a pipe whether memory can be read
+#ifndef LOCKWARDEN_SANITIZES_ADDRESS  // which asks through a pipe whether memory can be read
 TEST_F(RunTest, TooFewDescriptorsAreOneLineAndCode64OrItGoesOn) {
   int refused = 0, ran = 0;
   for (int limit = 4; limit <= 32; limit += 4) {

@@ -128,7 +128,7 @@ TEST_F(LockWordsTest, ASpinLockSaysThatItIsTakenButNotByWhom) {
   EXPECT_EQ(Read(ledger::LockKind::kSpin, address).says, Says::kFree);
 }
 
-#ifndef __SANITIZE_THREAD__  // which keeps words of its own there
+#ifndef LOCKWARDEN_SANITIZES_THREAD  // which keeps words of its own there
 pthread_once_t control = PTHREAD_ONCE_INIT;
 std::function<void()>* in_routine;
 
