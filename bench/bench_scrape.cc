@@ -39,10 +39,10 @@ std::shared_ptr<const LedgerReader> MakeLargeLedger() {
     record.address = 0x10000 + uint64_t{i} * 64;
     record.generation = 1;
     record.kind_and_flags = static_cast<uint32_t>(ledger::LockKind::kMutex);
-    record.acquisitions = i;
-    record.wait_ns = i;
     record.lock_class = ledger.Allocate(ledger::kClasses) + 1;
     auto& site = ledger.Table<ledger::LockClassRecord>(ledger::kClasses)[record.lock_class - 1];
+    site.totals.exclusive = i;
+    site.totals.wait_ns = i;
     site.site = 0x400000 + uint64_t{i} * 16;
     // As long as a name usually is.
     const std::string name = "Component::Function" + std::to_string(i) + " file.cc:123";
@@ -61,7 +61,8 @@ std::shared_ptr<const LedgerReader> MakeLargeLedger() {
         ledger::Pack((i + 1) % kThreads, 1, static_cast<uint8_t>(ledger::Mode::kExclusive));
     for (uint32_t slot = 0; slot < 16; ++slot) {
       record.lock_cache[slot].lock = ledger::Pack(i * 8 + slot, 1, 0);
-      record.lock_cache[slot].count = 1;
+      record.lock_cache[slot].lock_class = i * 8 + slot + 1;
+      record.lock_cache[slot].exclusive = 1;
     }
   }
   auto reader = LedgerReader::FromMemory(base, size);

@@ -8,6 +8,7 @@ namespace lockwarden {
 
 void ClassCounts::Add(const ClassCounts& more) {
   acquisitions += more.acquisitions;
+  shared += more.shared;
   contentions += more.contentions;
   wait_seconds += more.wait_seconds;
   hold_seconds += more.hold_seconds;

@@ -1,42 +1,42 @@
-// Differences of counts that may be a little ahead; see CountLocks.
+// Differences of counts that may be a little ahead; see CountClasses.
 #include "exporter/lock_tally.h"
 
 namespace lockwarden {
+namespace {
+
+// A count that was seen twice is counted once: what is seen may not go back.
+template <class T>
+T Grown(T now, T* seen) {
+  if (now <= *seen) return 0;
+  const T more = now - *seen;
+  *seen = now;
+  return more;
+}
+
+// The same of a count that wraps round.
+uint32_t GrownOfWrapping(uint32_t now, uint32_t* seen) {
+  const uint32_t more = now - *seen;
+  if (static_cast<int32_t>(more) <= 0) return 0;
+  *seen = now;
+  return more;
+}
+
+}  // namespace
 
 std::vector<LockTally::Delta> LockTally::Take(const LedgerReader& reader) {
-  CountLocks(reader, &now_);
+  CountClasses(reader, &now_);
   seen_.resize(now_.size());
   std::vector<Delta> deltas;
-  for (size_t i = 0; i < now_.size(); ++i) {
-    const LockCount& now = now_[i];
-    LockCount& seen = seen_[i];
-    if (!now.is_lock) continue;
+  for (uint32_t i = 0; i < now_.size(); ++i) {
     ClassCounts more;
-    // A count that was seen twice is counted once: what is seen may not go back.
-    if (now.acquisitions > seen.acquisitions) {
-      more.acquisitions = now.acquisitions - seen.acquisitions;
-      seen.acquisitions = now.acquisitions;
-    }
-    if (const auto contended = static_cast<int32_t>(now.contentions - seen.contentions);
-        contended > 0) {
-      more.contentions = static_cast<uint64_t>(contended);
-      seen.contentions = now.contentions;
-    }
-    if (now.wait_ns > seen.wait_ns) {
-      more.wait_seconds = static_cast<double>(now.wait_ns - seen.wait_ns) / 1e9;
-      seen.wait_ns = now.wait_ns;
-    }
-    if (more.acquisitions == 0 && more.contentions == 0 && more.wait_seconds == 0) continue;
-    if (now.lock_class > ledger::Capacities().classes) continue;  // makes no sense
-    if (now.lock_class >= place_.size()) place_.resize(now.lock_class + 1);
-    uint32_t& place = place_[now.lock_class];
-    if (place == 0) {
-      deltas.push_back({now.lock_class, {}});
-      place = static_cast<uint32_t>(deltas.size());
-    }
-    deltas[place - 1].counts.Add(more);
+    more.shared = GrownOfWrapping(now_[i].shared, &seen_[i].shared);
+    more.acquisitions = more.shared + Grown(now_[i].exclusive, &seen_[i].exclusive);
+    more.contentions = Grown(now_[i].contentions, &seen_[i].contentions);
+    const uint64_t waited_ns = Grown(now_[i].wait_ns, &seen_[i].wait_ns);
+    more.wait_seconds = static_cast<double>(waited_ns) / 1e9;
+    if (more.acquisitions == 0 && more.contentions == 0 && waited_ns == 0) continue;
+    deltas.push_back({i, more});
   }
-  for (const Delta& delta : deltas) place_[delta.lock_class] = 0;
   return deltas;
 }
 

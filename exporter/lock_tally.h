@@ -1,6 +1,5 @@
 // LockTally: what the locks of one process cost since it was last asked, by lock class of the
-// ledger. Kept per lock: memory is used again for locks of other classes, and what a lock
-// counted must stay where it was counted.
+// ledger.
 //
 // Not thread-safe.
 #pragma once
@@ -23,8 +22,7 @@ class LockTally {
   std::vector<Delta> Take(const LedgerReader& reader);
 
  private:
-  std::vector<LockCount> now_, seen_;  // by lock
-  std::vector<uint32_t> place_;        // by class: in the result, plus 1
+  std::vector<ClassCount> now_, seen_;  // by class
 };
 
 }  // namespace lockwarden

@@ -4,7 +4,7 @@
 // A condition is neither acquired nor released, so the words for that in its LockRecord are
 // free for this:
 //   acquisitions      the serials of the first two threads that signalled it, one in each half
-//   contentions       kSomebodyHeard, kOthersSignal, and above them how many found nobody
+//   signal_marks      kSomebodyHeard, kOthersSignal, and above them how many found nobody
 //   foreign_releases  the stack of the last signal that found nobody; 0: not known
 //
 // Written by: threads that signal, without synchronisation: a count is "at least". Once a
@@ -27,7 +27,7 @@ inline constexpr uint32_t kOneUnheard = 1u << 2;     // the count begins here
 inline constexpr uint32_t kMostUnheard = 1000;       // then it stands still
 
 inline std::atomic<uint64_t>& Signallers(LockRecord& condition) { return condition.acquisitions; }
-inline std::atomic<uint32_t>& SignalMarks(LockRecord& condition) { return condition.contentions; }
+inline std::atomic<uint32_t>& SignalMarks(LockRecord& condition) { return condition.signal_marks; }
 inline std::atomic<uint32_t>& UnheardStack(LockRecord& condition) {
   return condition.foreign_releases;
 }

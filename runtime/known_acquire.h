@@ -120,8 +120,7 @@ LOCKWARDEN_INLINE void FinishKnownIn(ThreadRecord* record, uint32_t frame_index,
     if (IsHandedOver(above.lock.load(std::memory_order_relaxed))) return;  // own record
   }
   frame.held_count.store(held_count + 1, std::memory_order_release);  // P6
-  // Relaxed: own cache entry.
-  cached->count.store(cached->count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  CountFor<Object::mode>(cached);
 }
 
 // An acquire within a hook's frame. `call` is the program's own, and acquired(rc) says whether

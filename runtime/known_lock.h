@@ -111,9 +111,7 @@ LOCKWARDEN_INLINE bool AcquireKnown(void* lock, uint64_t site, uint64_t cfa) {
     WriteHold(record, 0, known.held_count, known.ref, site, known.stack);              // P4
     CountAcquisition(record);                                                          // P5
     record->frame0.held_count.store(known.held_count + 1, std::memory_order_release);  // P6
-    // Relaxed: own cache entry.
-    known.cached->count.store(known.cached->count.load(std::memory_order_relaxed) + 1,
-                              std::memory_order_relaxed);
+    CountFor<Format::mode>(known.cached);
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);  // and what came before
   self.busy = 0;

@@ -28,7 +28,7 @@
 namespace lockwarden::ledger {
 
 inline constexpr char kMagic[8] = {'L', 'K', 'W', 'A', 'R', 'D', 'E', 'N'};
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 inline constexpr uint64_t kPageSize = 4096;
 
 enum TableId : uint32_t {
@@ -108,6 +108,7 @@ struct Header {
   std::atomic<uint64_t> broken{0};             // waits that were refused since they closed a cycle
   std::atomic<uint32_t> breaking{0};           // whose wait is being refused; see cycle.h
   std::atomic<uint32_t> reserved{0};
+  ClassTotals without_class;                   // of locks that found the table of classes full
 
   TableDirectoryEntry tables[kTableCount];
 };

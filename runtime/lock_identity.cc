@@ -18,6 +18,7 @@
 
 #include <algorithm>
 
+#include "runtime/class_tally.h"
 #include "runtime/condition_signals.h"
 #include "runtime/handler_use.h"
 #include "runtime/lock_class.h"
@@ -116,43 +117,20 @@ void Describe(const Ledger& ledger, ThreadRecord* thread, LockRecord& lock,
                         std::memory_order_relaxed);
 }
 
-}  // namespace
-
-void FlushCounts(const Ledger& ledger, LockCacheEntry& entry) {
-  // Relaxed, all: own cache entry, or that of a thread that is gone; statistics.
-  const uint64_t count = entry.count.load(std::memory_order_relaxed);
-  const uint64_t contentions = entry.contentions.load(std::memory_order_relaxed);  // as above
-  LockRecord& lock =  // as above
-      ledger.Table<LockRecord>(kLocks)[IndexOf(entry.lock.load(std::memory_order_relaxed))];
-  // Where a condition stands now, the counts of the lock that stood there before are nobody's.
-  const bool counted = KindOf(lock.kind_and_flags.load(std::memory_order_relaxed)) !=  // as above
-                       LockKind::kCondition;
-  if (counted && count != 0) {
-    lock.acquisitions.fetch_add(count, std::memory_order_relaxed);  // as above
-  }
-  if (counted && contentions != 0) {
-    lock.contentions.fetch_add(static_cast<uint32_t>(contentions),
-                               std::memory_order_relaxed);  // as above
-  }
-  entry.count.store(0, std::memory_order_relaxed);        // as above
-  entry.contentions.store(0, std::memory_order_relaxed);  // as above
-}
-
-namespace {
-
 // Puts the present life of the lock into the thread's cache.
 LockUse Remember(const Ledger& ledger, ThreadRecord* record, uint32_t index,
                  uint32_t kind_and_flags, uint64_t address) {
   const LockRecord& lock_record = ledger.Table<LockRecord>(kLocks)[index];
   LockCacheEntry& entry = LockCachePlace(record, address);
-  // Relaxed: own cache entry; the count moves to the lock's record before it is reused.
-  FlushCounts(ledger, entry);
+  MoveCounts(ledger, record, entry, WhyMoved::kForgotten);
   const uint32_t generation = lock_record.generation.load(std::memory_order_acquire);  // L2
+  const uint32_t lock_class = ClassForCounts(lock_record, KindOf(kind_and_flags));
   const PackedRef ref = Pack(index, LifeIn(generation), 0);
   // A signal handler may use the entry for another lock between any two of these stores:
   // then they are made again, since an address beside another lock's name would last.
   do {
     entry.lock.store(ref, std::memory_order_relaxed);
+    entry.lock_class.store(lock_class, std::memory_order_relaxed);  // own cache entry
     std::atomic_signal_fence(std::memory_order_seq_cst);
     entry.address.store(address, std::memory_order_relaxed);  // own cache entry
     std::atomic_signal_fence(std::memory_order_seq_cst);

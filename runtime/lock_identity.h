@@ -20,6 +20,19 @@ struct LockUse {
   LockCacheEntry* cached = nullptr;  // counts acquisitions; null when ref is 0
 };
 
+// An acquisition, where the thread knows the lock. The mode is known to the compiler.
+template <Mode kMode>
+__attribute__((always_inline)) inline void CountFor(LockCacheEntry* cached) {
+  // Relaxed, all: own cache entry.
+  if constexpr (kMode == Mode::kShared) {
+    cached->shared.store(cached->shared.load(std::memory_order_relaxed) + 1,
+                         std::memory_order_relaxed);
+  } else {
+    cached->exclusive.store(cached->exclusive.load(std::memory_order_relaxed) + 1,
+                            std::memory_order_relaxed);  // as above
+  }
+}
+
 LockUse IdentifyLockSlow(ThreadRecord* record, const void* lock, DescribeLock describe,
                          uint64_t site, uint64_t cfa);
 
@@ -59,9 +72,6 @@ __attribute__((always_inline)) inline LockUse IdentifyLock(ThreadRecord* record,
   if (__builtin_expect(known.cached != nullptr, 1)) return known;
   return IdentifyLockSlow(record, lock, describe, site, cfa);
 }
-
-// Adds what the entry counted to its lock's record.
-void FlushCounts(const Ledger& ledger, LockCacheEntry& entry);
 
 // An init call was seen: a new life begins here, created at `site`.
 void BeginLockLife(ThreadRecord* record, const void* lock, uint32_t kind_and_flags, uint64_t site,

@@ -19,8 +19,9 @@
 
 namespace lockwarden::ledger {
 
-// Of a condition, which nobody acquires or releases, the words for that say who signals it;
-// see condition_signals.h.
+// Not written when a known lock is taken, or it would wander from processor to processor with
+// the lock: what an acquire counts is in class_tally.h. Of a condition, which nobody acquires or
+// releases, the words for that say who signals it; see condition_signals.h.
 struct alignas(64) LockRecord {
   std::atomic<uint64_t> address{0};         // written once, before the record can be found
   std::atomic<uint32_t> generation{0};      // moves at init and destroy; see LifeIn
@@ -29,9 +30,10 @@ struct alignas(64) LockRecord {
   std::atomic<uint32_t> lock_class{0};      // index into the class table + 1; 0: none
   std::atomic<uint32_t> name{0};            // offset into names; 0: none
   std::atomic<uint32_t> init_stack{0};      // where it was created, if that was seen
-  std::atomic<uint32_t> contentions{0};     // flushed from lock caches; see LockCacheEntry
-  std::atomic<uint64_t> wait_ns{0};         // of waits that ended; fetch_add on the slow path
-  std::atomic<uint64_t> acquisitions{0};    // flushed from lock caches; see LockCacheEntry
+  std::atomic<uint32_t> signal_marks{0};    // conditions only
+  // Evidence: at least so many acquisitions, in all lives, by threads that have ended or forgotten
+  // it since; kUncounted: many.
+  std::atomic<uint64_t> acquisitions{0};
   union {
     // Semaphores: evidence of whether units are used as a lock is. Conditions: see LastMutex.
     std::atomic<uint32_t> own_releases{0};  // 1: the thread that held a unit has posted one
@@ -65,6 +67,49 @@ constexpr LockKind KindOf(uint32_t kind_and_flags) {
   return static_cast<LockKind>(kind_and_flags & 0xff);
 }
 
+// In `acquisitions`, once a lock was taken so often that nobody needs to know how often.
+inline constexpr uint64_t kUncounted = 1ull << 63;
+inline constexpr uint64_t kManyTaken = 32;
+
+// Whether to wait for it is to wait for a lock: for a condition, a barrier or work (a semaphore
+// that others post) an idle thread waits for hours, and nothing is wrong.
+constexpr bool IsLockForMetrics(LockKind kind, uint32_t own_releases, uint32_t foreign_releases) {
+  switch (kind) {
+    case LockKind::kMutex:
+    case LockKind::kRwLock:
+    case LockKind::kSpin:
+    case LockKind::kOnce:
+    case LockKind::kGuard:
+    case LockKind::kFileLock:
+    case LockKind::kLock:
+    case LockKind::kRLock:
+    case LockKind::kSharedLock:
+    case LockKind::kUser:
+      return true;
+    case LockKind::kSemaphore:
+      return own_releases != 0 && foreign_releases == 0;
+    case LockKind::kNone:
+    case LockKind::kCondition:
+    case LockKind::kBarrier:
+    case LockKind::kFutex:
+    case LockKind::kEvent:
+    case LockKind::kQueue:
+    case LockKind::kFuture:
+      break;
+  }
+  return false;
+}
+
+// What the locks of one class cost, as far as it was counted by threads that have ended; see
+// class_tally.h.
+struct ClassTotals {
+  std::atomic<uint64_t> exclusive{0};    // acquisitions, but to read
+  std::atomic<uint64_t> contentions{0};  // how often one was found taken
+  std::atomic<uint64_t> wait_ns{0};      // of waits that have ended
+  std::atomic<uint32_t> shared{0};       // acquisitions to read; wraps round
+  std::atomic<uint32_t> reserved{0};
+};
+
 // A lock class: all locks created, or first locked, at one site.
 struct LockClassRecord {
   std::atomic<uint64_t> site{0};    // pc of the creating or first locking call
@@ -72,7 +117,8 @@ struct LockClassRecord {
   std::atomic<uint32_t> name{0};    // offset into names; 0: none
   std::atomic<uint32_t> kind{0};    // LockKind
   std::atomic<uint32_t> locks{0};   // lives that began in this class
+  ClassTotals totals;
 };
-static_assert(sizeof(LockClassRecord) == 24);
+static_assert(sizeof(LockClassRecord) == 56);
 
 }  // namespace lockwarden::ledger

@@ -1,6 +1,7 @@
 // The recorder's side of lock order: reads this thread's held list, writes misuse records.
 #include "runtime/order_api.h"
 
+#include "runtime/class_tally.h"
 #include "runtime/lock_class.h"
 #include "runtime/misuse.h"
 #include "runtime/process.h"
@@ -92,9 +93,10 @@ DescribeLock DescribeAs(LockKind kind) {
   }
 }
 
-PackedRef Identify(const Place& place, const LockCall& call) {
-  return IdentifyLock(place.record, call.lock, DescribeAs(call.kind), call.site, call.cfa).ref;
+LockUse Use(const Place& place, const LockCall& call) {
+  return IdentifyLock(place.record, call.lock, DescribeAs(call.kind), call.site, call.cfa);
 }
+PackedRef Identify(const Place& place, const LockCall& call) { return Use(place, call).ref; }
 
 void SetName(std::atomic<uint32_t>& name, const char* text) {
   // Relaxed: a name for people; a reader checks that it ends with a NUL inside the table.
@@ -111,21 +113,23 @@ bool IsFolded(PackedRef ref) {
 
 void Describe(const LockCall& call, const char* name, const char* class_name, const void* key) {
   InHook(call.cfa, [&](const Place& place) {
-    const PackedRef ref = Identify(place, call);
-    if (ref == 0 || IsFolded(ref)) return;
+    const LockUse use = Use(place, call);
+    if (use.ref == 0 || IsFolded(use.ref)) return;
     const Ledger ledger = TheLedger();
-    LockRecord& lock = ledger.Table<LockRecord>(kLocks)[IndexOf(ref)];
+    LockRecord& lock = ledger.Table<LockRecord>(kLocks)[IndexOf(use.ref)];
     SetName(lock.name, name);
     if (class_name == nullptr) return;
     const uint64_t site = reinterpret_cast<uint64_t>(key);
-    const uint32_t now = lock.lock_class.load(std::memory_order_relaxed);  // a hint, as below
+    uint32_t own = lock.lock_class.load(std::memory_order_relaxed);  // a hint, as below
     LockClassRecord* classes = ledger.Table<LockClassRecord>(kClasses);
     // Relaxed: whoever comes here for this lock stores the same.
-    if (now != 0 && classes[now - 1].site.load(std::memory_order_relaxed) == site) return;
-    const uint32_t own = ClassOf(ledger, site, 0, call.kind);
-    if (own == 0) return;
-    SetName(classes[own - 1].name, class_name);
-    lock.lock_class.store(own, std::memory_order_relaxed);  // as above
+    if (own == 0 || classes[own - 1].site.load(std::memory_order_relaxed) != site) {
+      own = ClassOf(ledger, site, 0, call.kind);
+      if (own == 0) return;
+      SetName(classes[own - 1].name, class_name);
+      lock.lock_class.store(own, std::memory_order_relaxed);  // as above
+    }
+    CountForClass(ledger, place.record, *use.cached, own);
   });
 }
 

@@ -1,6 +1,7 @@
 // The recorder's slow halves: relocks, removals in the middle, contended waits.
 #include "runtime/recorder.h"
 
+#include "runtime/class_tally.h"
 #include "runtime/modules.h"
 #include "runtime/signal_stack.h"
 #include "runtime/this_clock.h"
@@ -247,7 +248,10 @@ void ReleaseNewest(const Place& place, LockKind kind) {
 
 void NoteContended(ThreadRecord* record, LockCacheEntry* cached) {
   Increment(record->contentions);
-  Increment(cached->contentions);
+  const LockRecord& lock =
+      this_thread.locks[IndexOf(cached->lock.load(std::memory_order_relaxed))];  // own cache entry
+  if (!WaitsCount(lock)) return;
+  Increment(TallyOf(TheLedger(), record, ClassCountedFor(*cached)).contentions);
 }
 
 void BeginContended(ThreadRecord* record, Frame& frame, PackedRef ref, const void* lock,
@@ -267,9 +271,12 @@ void EndContended(ThreadRecord* record, Frame& frame, PackedRef ref, bool acquir
   if (since != 0) {
     const uint64_t waited = MonotonicNs() - since;
     Increment(record->wait_ns, waited);
-    // A join's reference names a thread. Relaxed: a statistic.
+    // A join's reference names a thread.
     if (ref != 0 && ModeOf(ref) != Mode::kJoin) {
-      this_thread.locks[IndexOf(ref)].wait_ns.fetch_add(waited, std::memory_order_relaxed);
+      const LockRecord& lock = this_thread.locks[IndexOf(ref)];
+      // Relaxed: a statistic.
+      const uint32_t lock_class = lock.lock_class.load(std::memory_order_relaxed);
+      if (WaitsCount(lock)) Increment(TallyOf(TheLedger(), record, lock_class).wait_ns, waited);
     }
   }
   ClearDetails(frame.wait);

@@ -241,9 +241,7 @@ class Acquisition {
     }
     if (__builtin_expect(!acquired, 0)) return;
     if (__builtin_expect(!holds, 0)) return CountAcquisition(scope_.record());
-    // Relaxed: own cache entry.
-    cached_->count.store(cached_->count.load(std::memory_order_relaxed) + 1,
-                         std::memory_order_relaxed);
+    CountFor<Object::mode>(cached_);
     if (__builtin_expect(again_, 0)) return HoldAgain(scope_, ref_, site_, stack_);
     PushHeld(scope_.record(), scope_.frame_index(), ref_, site_, stack_);
   }

@@ -97,16 +97,30 @@ struct Frame {
   std::atomic<uint32_t> in_handler{0};  // 1: entered from a signal handler
 };
 
-// One slot of the per-thread lock cache. Owner writes; the reader adds the counts to
-// LockRecord's when it counts acquisitions of a lock. They are kept here since the lock's
-// record would wander from processor to processor with every acquisition that wrote there.
+// One slot of the per-thread lock cache: a lock, and how often the thread has taken it since it
+// was put here. Owner writes; readers add the counts up by class. See class_tally.h.
 struct alignas(32) LockCacheEntry {
   std::atomic<uint64_t> address{0};
   std::atomic<PackedRef> lock{0};        // without mode
-  std::atomic<uint64_t> count{0};        // acquisitions not yet added to the lock's record
-  std::atomic<uint64_t> contentions{0};  // how often it was found taken, likewise
+  std::atomic<uint64_t> exclusive{0};    // acquisitions, but to read
+  std::atomic<uint32_t> shared{0};       // acquisitions to read; wraps round
+  std::atomic<uint32_t> lock_class{0};   // as in LockRecord, and kSettled
 };
 static_assert(sizeof(LockCacheEntry) == 32);
+
+// In LockCacheEntry::lock_class: the lock's record need not learn how often it was taken.
+inline constexpr uint32_t kSettled = 1u << 31;
+
+// What a thread's locks of one class cost, but for what their cache entries still count. Owner
+// writes.
+struct ClassTally {
+  std::atomic<uint32_t> lock_class{0};   // whose it is
+  std::atomic<uint32_t> shared{0};       // acquisitions to read; wraps round
+  std::atomic<uint64_t> exclusive{0};    // other acquisitions
+  std::atomic<uint64_t> contentions{0};  // how often one was found taken
+  std::atomic<uint64_t> wait_ns{0};      // of waits that have ended
+};
+static_assert(sizeof(ClassTally) == 32);
 
 // One entry of the per-thread stack cache, a cache line wide: owner thread only, readers
 // ignore it. Half of each return address is enough to tell callers apart.
@@ -126,6 +140,7 @@ static_assert(sizeof(StackCacheEntry) == 64);
 // Sizes of the caches: a large event server takes thousands of locks in tens of thousands
 // of orders, and a miss costs a search of the shared tables, or an unwinding. Together with
 // the held list they stay below 64 KiB a thread.
+inline constexpr uint32_t kClassTallies = 64;
 inline constexpr uint32_t kLockCacheSize = 512;
 constexpr uint32_t LockCacheIndex(uint64_t address) {
   static_assert(kLockCacheSize == 512, "the shift takes the top 9 of 32 bits");
@@ -168,6 +183,7 @@ struct alignas(64) ThreadRecord {
   std::atomic<uint64_t> stack_failures{0};    // a stack could not be captured
 
   Frame frames_above[kFrames - 1];
+  ClassTally class_tallies[kClassTallies];  // at the class's number, modulo
   HeldEntry held[kHeldTotal];
   LockCacheEntry lock_cache[kLockCacheSize];
   // Half of the hash of (held set, lock), at the place that the other half gives: owner

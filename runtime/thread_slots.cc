@@ -11,6 +11,7 @@
 
 #include <cstddef>
 
+#include "runtime/class_tally.h"
 #include "runtime/process.h"
 #include "runtime/raw_syscall.h"
 #include "runtime/recorder.h"
@@ -64,7 +65,10 @@ void FoldCounters(const Ledger& ledger, ThreadRecord& record) {
   fold(header.past_held_dropped, record.held_dropped);
   fold(header.past_nested_dropped, record.nested_dropped);
   fold(header.past_stack_failures, record.stack_failures);
-  for (LockCacheEntry& entry : record.lock_cache) FlushCounts(ledger, entry);
+  for (LockCacheEntry& entry : record.lock_cache) {
+    MoveCounts(ledger, &record, entry, WhyMoved::kThreadEnded);
+  }
+  for (ClassTally& tally : record.class_tallies) EmptyTally(ledger, tally);
 }
 
 // Wipes everything but `state`, which the claimer owns.

@@ -59,11 +59,12 @@ void UserAcquired(const void* lock, uint64_t site, uint64_t cfa) {
   const bool waited = WaitIsOpen();
   CloseWait(/*acquired=*/true);
   InHook(cfa, [&](const Place& place) {
-    const PackedRef ref = Identify(place, lock, site).ref;
-    if (ref == 0) return;
+    const LockUse use = Identify(place, lock, site);
+    if (use.ref == 0) return;
+    CountFor<Mode::kExclusive>(use.cached);
     // What was taken at once is known from here on only: too late for its order.
     const uint8_t bits = waited ? 0 : uint8_t{kTry};
-    HoldAgain(place, ref | static_cast<uint8_t>(Mode::kExclusive) | bits, site,
+    HoldAgain(place, use.ref | static_cast<uint8_t>(Mode::kExclusive) | bits, site,
               CaptureIfWanted(place.record, site, cfa));
   });
 }

@@ -34,7 +34,7 @@ LockKey KeyOf(ledger::PackedRef ref) {
 SignalsSeen SignalsOf(const LockRecord& condition) {
   SignalsSeen signals;
   const uint64_t by = Load(condition.acquisitions);
-  const uint32_t marks = Load(condition.contentions);
+  const uint32_t marks = Load(condition.signal_marks);
   signals.by[0] = static_cast<uint32_t>(by);
   signals.by[1] = static_cast<uint32_t>(by >> 32);
   signals.by_others = (marks & ledger::kOthersSignal) != 0;
@@ -60,7 +60,7 @@ uint64_t LedgerReader::Acquisitions(const LockInfo& lock) const {
     const auto& record = *Record<ledger::ThreadRecord>(ledger::kThreads, slot);
     const ledger::LockCacheEntry& entry = record.lock_cache[ledger::LockCacheIndex(lock.address)];
     if (Load(entry.address) == lock.address && KeyOf(Load(entry.lock)) == lock.key) {
-      sum += Load(entry.count);
+      sum += Load(entry.exclusive) + Load(entry.shared);
     }
   }
   return sum;
@@ -90,11 +90,9 @@ LockInfo LedgerReader::Lock(LockKey key) const {
   info.lock_class = Load(record.lock_class);
   info.name = Name(Load(record.name));
   info.serial = Load(record.serial);
-  info.wait_ns = Load(record.wait_ns);
   if (info.kind == ledger::LockKind::kCondition) {
     info.signals = SignalsOf(record);
   } else {
-    info.contentions = Load(record.contentions);
     info.acquisitions = Load(record.acquisitions);
     info.foreign_releases = Load(record.foreign_releases);
   }

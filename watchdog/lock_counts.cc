@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "runtime/ledger.h"
+#include "runtime/class_tally.h"
 
 namespace lockwarden {
 namespace {
@@ -27,67 +27,47 @@ const T* Records(const LedgerReader& reader, ledger::TableId id, uint32_t* used)
   return reinterpret_cast<const T*>(base + offset);
 }
 
-}  // namespace
-
-bool IsLockForMetrics(ledger::LockKind kind, uint32_t own_releases, uint32_t foreign_releases) {
-  switch (kind) {
-    case ledger::LockKind::kMutex:
-    case ledger::LockKind::kRwLock:
-    case ledger::LockKind::kSpin:
-    case ledger::LockKind::kOnce:
-    case ledger::LockKind::kGuard:
-    case ledger::LockKind::kFileLock:
-    case ledger::LockKind::kLock:
-    case ledger::LockKind::kRLock:
-    case ledger::LockKind::kSharedLock:
-    case ledger::LockKind::kUser:
-      return true;
-    case ledger::LockKind::kSemaphore:
-      return own_releases != 0 && foreign_releases == 0;
-    case ledger::LockKind::kNone:
-    case ledger::LockKind::kCondition:
-    case ledger::LockKind::kBarrier:
-    case ledger::LockKind::kFutex:
-    case ledger::LockKind::kEvent:
-    case ledger::LockKind::kQueue:
-    case ledger::LockKind::kFuture:
-      break;
-  }
-  return false;
+// Of a tally, or of a class's record.
+template <class T>
+void Add(const T& from, ClassCount* to) {
+  // Relaxed, here and below: statistics.
+  to->exclusive += from.exclusive.load(std::memory_order_relaxed);
+  to->shared += from.shared.load(std::memory_order_relaxed);            // as above
+  to->contentions += from.contentions.load(std::memory_order_relaxed);  // as above
+  to->wait_ns += from.wait_ns.load(std::memory_order_relaxed);          // as above
 }
 
-void CountLocks(const LedgerReader& reader, std::vector<LockCount>* counts) {
-  uint32_t locks = 0, slots = 0;
+}  // namespace
+
+void CountClasses(const LedgerReader& reader, std::vector<ClassCount>* counts) {
+  const auto& header = *reinterpret_cast<const ledger::Header*>(reader.base());
+  uint32_t locks = 0, slots = 0, classes = 0;
   const auto* lock_records = Records<ledger::LockRecord>(reader, ledger::kLocks, &locks);
   const auto* threads = Records<ledger::ThreadRecord>(reader, ledger::kThreads, &slots);
-  counts->assign(locks, LockCount());
-  for (uint32_t i = 0; i < locks; ++i) {
-    const auto& record = lock_records[i];
-    LockCount& count = (*counts)[i];
-    // Relaxed, here and below: statistics.
-    count.acquisitions = record.acquisitions.load(std::memory_order_relaxed);
-    count.contentions = record.contentions.load(std::memory_order_relaxed);  // as above
-    count.wait_ns = record.wait_ns.load(std::memory_order_relaxed);          // as above
-    count.lock_class = record.lock_class.load(std::memory_order_relaxed);    // as above
-    count.is_lock = IsLockForMetrics(
-        ledger::KindOf(record.kind_and_flags.load(std::memory_order_relaxed)),  // as above
-        record.own_releases.load(std::memory_order_relaxed),                    // as above
-        record.foreign_releases.load(std::memory_order_relaxed));               // as above
-  }
+  const auto* records = Records<ledger::LockClassRecord>(reader, ledger::kClasses, &classes);
+  counts->assign(classes + 1, ClassCount());
+  Add(header.without_class, &counts->front());
+  for (uint32_t i = 0; i < classes; ++i) Add(records[i].totals, &(*counts)[i + 1]);
   for (uint32_t slot = 0; slot < slots; ++slot) {
     const auto& thread = threads[slot];
     const uint32_t state = thread.state.load(std::memory_order_relaxed);  // as above
-    // Of a thread that has ended the caches were added to the records.
+    // What a thread that has ended counted is in the classes' records.
     if (ledger::StateOf(state) == ledger::ThreadState::kFree) continue;
+    for (const ledger::ClassTally& tally : thread.class_tallies) {
+      const uint32_t of = tally.lock_class.load(std::memory_order_relaxed);  // as above
+      if (of <= classes) Add(tally, &(*counts)[of]);
+    }
     for (const ledger::LockCacheEntry& entry : thread.lock_cache) {
-      const uint64_t acquired = entry.count.load(std::memory_order_relaxed);         // as above
-      const uint64_t contended = entry.contentions.load(std::memory_order_relaxed);  // as above
-      if (acquired == 0 && contended == 0) continue;
-      const uint32_t index =
-          ledger::IndexOf(entry.lock.load(std::memory_order_relaxed));  // as above
-      if (index >= locks) continue;
-      (*counts)[index].acquisitions += acquired;
-      (*counts)[index].contentions += static_cast<uint32_t>(contended);
+      const uint64_t exclusive = entry.exclusive.load(std::memory_order_relaxed);  // as above
+      const uint32_t shared = entry.shared.load(std::memory_order_relaxed);        // as above
+      if (exclusive == 0 && shared == 0) continue;
+      const uint32_t of = ledger::ClassCountedFor(entry);
+      const ledger::PackedRef life = entry.lock.load(std::memory_order_relaxed);  // as above
+      const uint32_t index = ledger::IndexOf(life);
+      if (of > classes || index >= locks) continue;
+      if (!ledger::TakingCounts(lock_records[index], life)) continue;
+      (*counts)[of].exclusive += exclusive;
+      (*counts)[of].shared += shared;
     }
   }
 }

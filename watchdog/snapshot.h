@@ -108,9 +108,7 @@ struct LockInfo {
   uint32_t lock_class = 0;  // class index + 1; 0: none
   std::string name;         // as given by the program; may be empty
   uint32_t init_stack = 0;
-  uint64_t contentions = 0;
-  uint64_t wait_ns = 0;
-  uint64_t acquisitions = 0;  // flushed part only
+  uint64_t acquisitions = 0;  // by threads that have ended or forgotten it; kUncounted: many
   uint32_t own_releases = 0;  // semaphores only
   uint32_t foreign_releases = 0;
   SignalsSeen signals;  // conditions only
@@ -225,7 +223,8 @@ class LedgerReader {
   // One thread's record again, for the second collect; state kFree if it is gone.
   ThreadInfo Thread(uint32_t slot) const;
   LockInfo Lock(LockKey key) const;  // kind kNone if the key makes no sense
-  // How often a lock was acquired, by all threads together; looks into every thread's cache.
+  // How often a lock was acquired, by all threads together: exact as long as it is seldom, else
+  // at least ledger::kUncounted. Looks into every thread's cache.
   uint64_t Acquisitions(const LockInfo& lock) const;
   // The stack that last took a file lock through this descriptor; 0: not known. Looks through
   // all locks.

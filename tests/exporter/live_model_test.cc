@@ -37,6 +37,10 @@ class LiveModelTest : public testing::Test {
     record.name = ledger_.AddName(class_name);
     ledger_.lock(ref).lock_class = index + 1;
   }
+  ledger::ClassTotals& Totals(PackedRef ref) {
+    auto* classes = ledger_.ledger().Table<ledger::LockClassRecord>(ledger::kClasses);
+    return classes[ledger_.lock(ref).lock_class - 1].totals;
+  }
   std::vector<ServedLedger> Ledgers() {
     if (reader_ == nullptr) reader_ = ledger_.Reader();
     return {{100, true, reader_}};
@@ -64,38 +68,67 @@ class LiveModelTest : public testing::Test {
 TEST_F(LiveModelTest, CountsOfRecordsAndCachesAreAddedUpByClassAndEndedOnesKept) {
   const PackedRef a = AddLock("a"), b = AddLock("a");
   const uint32_t slot = ledger_.AddThread(101, "worker");
-  ledger_.lock(a).acquisitions = 5;
-  ledger_.lock(b).wait_ns = 2'000'000'000;
+  Totals(a).exclusive = 3;
+  Totals(a).shared = 2;
+  Totals(b).wait_ns = 2'000'000'000;
+  ledger::ClassTally& tally = ledger_.thread(slot).class_tallies[1];
+  tally.lock_class = ledger_.lock(a).lock_class.load();
+  tally.exclusive = 1;
+  tally.contentions = 2;
   ledger::LockCacheEntry& entry = ledger_.thread(slot).lock_cache[3];
   entry.lock = a;
-  entry.count = 7;
-  entry.contentions = 2;
+  entry.lock_class = ledger_.lock(a).lock_class | ledger::kSettled;
+  entry.exclusive = 5;
+  entry.shared = 1;
   const auto view = Look(kMs);
   EXPECT_EQ(Class(*view, "a").counts.acquisitions, 12u);
+  EXPECT_EQ(Class(*view, "a").counts.shared, 3u);
   EXPECT_EQ(Class(*view, "a").counts.contentions, 2u);
   EXPECT_EQ(Class(*view, "a").counts.wait_seconds, 2);
-  // Flushed to the record, then more of it; and after that the process has ended.
-  entry.count = 0;
-  ledger_.lock(a).acquisitions = 12;
+  // Moved to the tally, then more of it; and after that the process has ended.
+  entry.exclusive = 0;
+  tally.exclusive = 6;
   EXPECT_EQ(Class(*Look(1000 * kMs), "a").counts.acquisitions, 12u);
-  ledger_.lock(a).acquisitions = 20;
+  tally.exclusive = 14;
   model_.Look({}, Ledgers(), {now_ns_, 1});
   EXPECT_EQ(Class(*model_.View(), "a").counts.acquisitions, 20u);
 }
 
-TEST_F(LiveModelTest, WhatALockCountedStaysWithTheClassThatItHadThen) {
+TEST_F(LiveModelTest, WhatWasCountedBeforeTheCountWrappedRoundIsKept) {
   const PackedRef a = AddLock("a");
-  ledger_.lock(a).acquisitions = 100;
+  Totals(a).shared = 0x7fff'fff0;
   Look(kMs);
-  SetClass(a, "b");  // its memory is used again
-  ledger_.lock(a).acquisitions = 101;
-  const auto view = Look(1000 * kMs);
-  EXPECT_EQ(Class(*view, "a").counts.acquisitions, 100u);
-  EXPECT_EQ(Class(*view, "b").counts.acquisitions, 1u);
+  Totals(a).shared = 0xffff'fff0;
+  Look(1000 * kMs);
+  Totals(a).shared = 0x10;
+  EXPECT_EQ(Class(*Look(1000 * kMs), "a").counts.acquisitions, 0x1'0000'0010u);
+}
+
+TEST_F(LiveModelTest, UnitsOfASemaphoreThatOthersPostAreNoAcquisitions) {
+  const uint32_t slot = ledger_.AddThread(101, "worker");
+  uint32_t at = 0;
+  const auto take_one = [&](const std::string& name) {
+    const PackedRef semaphore = AddLock(name, LockKind::kSemaphore);
+    ledger::LockCacheEntry& entry = ledger_.thread(slot).lock_cache[at++];
+    entry.lock = semaphore;
+    entry.lock_class = ledger_.lock(semaphore).lock_class.load();
+    entry.exclusive = 1;
+    return semaphore;
+  };
+  ledger_.lock(take_one("work")).foreign_releases = 1;
+  ledger_.lock(take_one("lock")).own_releases = 1;
+  const auto view = Look(kMs);
+  EXPECT_EQ(Class(*view, "work").name, "missing");
+  EXPECT_EQ(Class(*view, "lock").counts.acquisitions, 1u);
+}
+
+TEST_F(LiveModelTest, LocksWithoutAClassAreCountedAmongTheOthers) {
+  ledger_.header().without_class.exclusive = 4;
+  EXPECT_EQ(Class(*Look(kMs), "other").counts.acquisitions, 4u);
 }
 
 TEST_F(LiveModelTest, ClassesBeyondTheSeatsAreOneSeriesAndCounted) {
-  for (int i = 0; i < 5; ++i) ledger_.lock(AddLock(std::to_string(i))).wait_ns = 1000u << i;
+  for (int i = 0; i < 5; ++i) Totals(AddLock(std::to_string(i))).wait_ns = 1000u << i;
   const auto view = Look(kMs);
   ASSERT_EQ(view->classes.size(), 3u);
   EXPECT_EQ(Class(*view, "4").counts.wait_seconds, 16e-6);
@@ -165,10 +198,14 @@ TEST_F(LiveModelTest, ALedgerThatMakesNoSenseIsShownAsFarAsItDoes) {
   const uint32_t slot = ledger_.AddThread(101, "thread");
   ledger_.Hold(slot, Held(a), 0x4000);
   ledger_.lock(a).lock_class = 0x7fffffff;
-  ledger_.lock(a).acquisitions = 3;
   ledger_.thread(slot).held[0].lock = ledger::Pack(0x00ffffff, 1, 1);
   ledger_.thread(slot).lock_cache[0].lock = ledger::Pack(0xfffffffe, 1, 0);
-  ledger_.thread(slot).lock_cache[0].count = 9;
+  ledger_.thread(slot).lock_cache[0].exclusive = 9;
+  ledger_.thread(slot).lock_cache[1].lock = a;
+  ledger_.thread(slot).lock_cache[1].lock_class = 0x7fffffff;
+  ledger_.thread(slot).lock_cache[1].exclusive = 9;
+  ledger_.thread(slot).class_tallies[0].lock_class = 0xffffffff;
+  ledger_.thread(slot).class_tallies[0].contentions = 9;
   const auto view = Look(kMs);
   EXPECT_EQ(view->classes.back().name, "other");
 }

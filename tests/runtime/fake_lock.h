@@ -30,6 +30,7 @@ using FakeMutex = FakeObject<LockKind::kMutex, Mode::kExclusive>;
 using FakeRecursive = FakeObject<LockKind::kMutex, Mode::kExclusive, kRecursive>;
 using FakeReader = FakeObject<LockKind::kRwLock, Mode::kShared>;
 using FakeWriter = FakeObject<LockKind::kRwLock, Mode::kExclusive>;
+using FakeCondition = FakeObject<LockKind::kCondition, Mode::kSignal>;
 using FakeSemaphore = FakeObject<LockKind::kSemaphore, Mode::kUnit>;
 
 // Stands where the real call is; says whether it succeeded.

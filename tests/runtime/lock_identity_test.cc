@@ -1,9 +1,11 @@
 // Lives of locks: begun at first use or at init, ended at destroy, told apart when memory is
 // reused, and agreed upon by threads that meet a lock at the same time.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
 
+#include "runtime/class_tally.h"
 #include "runtime/order_api.h"
 #include "tests/runtime/fake_lock.h"
 #include "tests/runtime/small_ledger.h"
@@ -162,16 +164,87 @@ TEST_F(LockIdentityTest, ALockThatNobodyHasTakenIsNotRelearned) {
   EXPECT_EQ(RelearnLock(&Me(), &lock, FakeMutex::Describe).cached, nullptr);
 }
 
-TEST_F(LockIdentityTest, AcquisitionsOfEachLockAreCountedWhenTheCacheEntryMovesOn) {
-  // More locks than the cache has entries: each is counted in its own record or in the cache.
+// More locks than the cache has entries.
+TEST_F(LockIdentityTest, AcquisitionsAreCountedByClassWhenTheCacheEntryMovesOn) {
   std::vector<FakeLock> locks(3 * kLockCacheSize);
   for (int round = 0; round < 3; ++round) {
     for (FakeLock& lock : locks) Use(&lock);
   }
-  uint64_t sum = 0;
-  for (FakeLock& lock : locks) sum += LockAt(IndexOf(FindLock(&lock))).acquisitions;
-  for (const LockCacheEntry& entry : Me().lock_cache) sum += entry.count;
-  EXPECT_EQ(sum, 3 * locks.size());
+  const uint32_t lock_class = LockAt(IndexOf(FindLock(&locks[0]))).lock_class;
+  EXPECT_EQ(CountedFor(lock_class).exclusive, 3 * locks.size());
+  EXPECT_EQ(CountedFor(lock_class).shared, 0u);
+}
+
+TEST_F(LockIdentityTest, AcquisitionsToReadAreCountedApart) {
+  FakeLock lock;
+  for (int i = 0; i < 3; ++i) {
+    Acquire<FakeReader>(&lock);
+    Release(&lock);
+  }
+  Acquire<FakeWriter>(&lock);
+  Release(&lock);
+  const Counted counted = CountedFor(LockAt(IndexOf(FindLock(&lock))).lock_class);
+  EXPECT_EQ(counted.exclusive, 1u);
+  EXPECT_EQ(counted.shared, 3u);
+}
+
+// The lock's record would wander between the processors.
+TEST_F(LockIdentityTest, TheRecordOfALockThatIsOftenForgottenIsNotWrittenAnyMore) {
+  FakeLock lock;
+  std::vector<FakeLock> others(8 * kLockCacheSize);
+  const auto at_one_place = [&](const FakeLock& other) {
+    return LockCacheIndex(reinterpret_cast<uint64_t>(&other)) ==
+           LockCacheIndex(reinterpret_cast<uint64_t>(&lock));
+  };
+  FakeLock& rival = *std::find_if(others.begin(), others.end(), at_one_place);
+  const auto use_both = [&](uint64_t times) {
+    for (uint64_t i = 0; i < times; ++i) {
+      Use(&lock);
+      Use(&rival);
+    }
+  };
+  use_both(kManyTaken);
+  const LockRecord& record = LockAt(IndexOf(FindLock(&lock)));
+  EXPECT_EQ(record.acquisitions, kManyTaken) << "seldom taken: exact";
+  use_both(4);
+  const uint64_t settled = record.acquisitions;
+  EXPECT_GE(settled, kUncounted);
+  use_both(100);
+  EXPECT_EQ(record.acquisitions, settled);
+  EXPECT_EQ(CountedFor(record.lock_class).exclusive, kManyTaken + 104);
+}
+
+TEST_F(LockIdentityTest, ClassesThatShareATallyAreToldApart) {
+  FakeLock lock;
+  Use(&lock);
+  Use(&lock);
+  const uint32_t own = LockAt(IndexOf(FindLock(&lock))).lock_class;
+  const uint32_t other = own + kClassTallies;
+  ASSERT_LT(other, TheLedger().Capacity(kClasses));
+  MoveCounts(TheLedger(), &Me(), LockCachePlace(&Me(), reinterpret_cast<uint64_t>(&lock)),
+             WhyMoved::kForgotten);
+  TallyOf(TheLedger(), &Me(), other).contentions = 5;
+  EXPECT_EQ(CountedFor(other).contentions, 5u);
+  TallyOf(TheLedger(), &Me(), own);
+  EXPECT_EQ(CountedFor(other).contentions, 5u);
+  EXPECT_EQ(CountedFor(own).exclusive, 2u);
+}
+
+TEST_F(LockIdentityTest, UnitsOfASemaphoreThatOthersPostAreNoLocksTaken) {
+  FakeLock work, lock;
+  const auto take = [](FakeLock* semaphore) { Acquire<FakeSemaphore>(semaphore); };
+  take(&lock);
+  Post(&lock);
+  take(&work);
+  std::thread([&] {
+    Post(&work);
+    Post(&work);
+  }).join();
+  for (FakeLock* semaphore : {&work, &lock}) {
+    MoveCounts(TheLedger(), &Me(), LockCachePlace(&Me(), reinterpret_cast<uint64_t>(semaphore)),
+               WhyMoved::kForgotten);
+  }
+  EXPECT_EQ(CountedFor(LockAt(IndexOf(FindLock(&lock))).lock_class).exclusive, 1u);
 }
 
 TEST_F(LockIdentityTest, TwoThreadsThatMeetALockForTheFirstTimeGetOneRecord) {

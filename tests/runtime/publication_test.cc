@@ -100,23 +100,21 @@ TEST_F(PublicationTest, AWaitForATakenLockHasDetailsAndIsCounted) {
     return true;
   });
   EXPECT_EQ(Me().contentions, 1u);
-  uint64_t of_lock = LockAt(IndexOf(FindLock(&lock))).contentions;
-  for (const LockCacheEntry& entry : Me().lock_cache) of_lock += entry.contentions;
-  EXPECT_EQ(of_lock, 1u);
+  EXPECT_EQ(CountedFor(LockAt(IndexOf(FindLock(&lock))).lock_class).contentions, 1u);
   // A later wait, published without details, must not show these.
   EXPECT_EQ(Me().frame0.wait.object, 0u);
   EXPECT_EQ(Me().frame0.wait.since_ns, 0u);
 }
 
-TEST_F(PublicationTest, TheTimeThatAWaitTookIsAddedToTheThreadAndTheLock) {
-  FakeLock lock, condition;
+TEST_F(PublicationTest, TheTimeThatAWaitTookIsAddedToTheThreadAndToTheLocksOfItsClass) {
+  FakeLock lock, flag, condition;
   const auto until_the_clock_moves = [](bool acquired) {
     const uint64_t begin = MonotonicNs();
     while (MonotonicNs() == begin) continue;
     return acquired;
   };
   const auto waited_for = [&](FakeLock* which) -> uint64_t {
-    return LockAt(IndexOf(FindLock(which))).wait_ns;
+    return CountedFor(LockAt(IndexOf(FindLock(which))).lock_class).wait_ns;
   };
   Acquire(&lock, [&] { return until_the_clock_moves(true); });
   EXPECT_EQ(waited_for(&lock), 0u) << "it looked free, so no clock was read";
@@ -128,18 +126,28 @@ TEST_F(PublicationTest, TheTimeThatAWaitTookIsAddedToTheThreadAndTheLock) {
   EXPECT_GT(waited_for(&lock), once) << "a wait that gave up was one, too";
   InScope(LOCKWARDEN_CFA, [] { return false; }, [&](const auto& scope) {
     const LockUse use =
-        IdentifyLock(scope.record(), &condition, FakeMutex::Describe, 1, scope.cfa());
-    PlainWait wait(scope, use.ref | static_cast<uint8_t>(Mode::kSignal), &condition, 0, 1);
+        IdentifyLock(scope.record(), &flag, FakeMutex::Describe, 1, scope.cfa());
+    PlainWait wait(scope, use.ref | static_cast<uint8_t>(Mode::kExclusive), &flag, 0, 1);
     return until_the_clock_moves(true);
   });
-  EXPECT_GT(waited_for(&condition), 0u);
-  EXPECT_EQ(Me().wait_ns, waited_for(&lock) + waited_for(&condition));
+  EXPECT_GT(waited_for(&flag), 0u);
+  EXPECT_EQ(Me().wait_ns, waited_for(&lock) + waited_for(&flag));
+  InScope(LOCKWARDEN_CFA, [] { return false; }, [&](const auto& scope) {
+    const LockUse use =
+        IdentifyLock(scope.record(), &condition, FakeCondition::Describe, 2, scope.cfa());
+    PlainWait wait(scope, use.ref | static_cast<uint8_t>(Mode::kSignal), &condition, 0, 2);
+    return until_the_clock_moves(true);
+  });
+  EXPECT_EQ(waited_for(&condition), 0u) << "no wait for a lock";
+  const uint64_t before = Me().wait_ns;
+  EXPECT_GT(before, waited_for(&lock) + waited_for(&flag)) << "but one of the thread's";
   InScope(LOCKWARDEN_CFA, [] { return false; }, [&](const auto& scope) {
     const uint32_t slot = IndexOf(FindLock(&lock));  // of a thread, here
     PlainWait wait(scope, Pack(slot, 1, static_cast<uint8_t>(Mode::kJoin)), &lock, 0, 1);
     return until_the_clock_moves(true);
   });
-  EXPECT_GT(Me().wait_ns, waited_for(&lock) + waited_for(&condition)) << "a join waits for no lock";
+  EXPECT_GT(Me().wait_ns, before);
+  EXPECT_LE(waited_for(&lock) + waited_for(&flag), before) << "a join waits for no lock";
 }
 
 // The lock was let go of while the thread prepared to wait for it.

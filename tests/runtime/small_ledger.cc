@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include "runtime/class_tally.h"
 #include "runtime/settings.h"
 #include "runtime/thread_slots.h"
 
@@ -39,6 +40,30 @@ std::vector<Held> HeldBy(const ThreadRecord& record) {
     }
   }
   return all;
+}
+
+Counted CountedFor(uint32_t lock_class) {
+  Counted sum;
+  const auto add = [&](const auto& from) {
+    sum.exclusive += from.exclusive;
+    sum.shared += from.shared;
+    sum.contentions += from.contentions;
+    sum.wait_ns += from.wait_ns;
+  };
+  const Ledger ledger = TheLedger();
+  add(ledger.Table<LockClassRecord>(kClasses)[lock_class - 1].totals);
+  for (uint32_t slot = 0; slot < ledger.header().tables[kThreads].used; ++slot) {
+    const ThreadRecord& record = ledger.Table<ThreadRecord>(kThreads)[slot];
+    for (const ClassTally& tally : record.class_tallies) {
+      if (tally.lock_class == lock_class) add(tally);
+    }
+    for (const LockCacheEntry& entry : record.lock_cache) {
+      if (ClassCountedFor(entry) != lock_class) continue;
+      sum.exclusive += entry.exclusive;
+      sum.shared += entry.shared;
+    }
+  }
+  return sum;
 }
 
 std::vector<uint32_t> IndexesHeldBy(const ThreadRecord& record) {

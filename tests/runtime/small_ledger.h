@@ -47,6 +47,11 @@ class SmallLedger : public testing::Test {
 // What `record` says that its thread holds, oldest first, frame by frame; rewritten entries
 // are left out, as a reader leaves them out.
 std::vector<Held> HeldBy(const ThreadRecord& record);
+// What was counted for the locks of one class, by all threads and in the class's record.
+struct Counted {
+  uint64_t exclusive = 0, shared = 0, contentions = 0, wait_ns = 0;
+};
+Counted CountedFor(uint32_t lock_class);
 // Indexes alone.
 std::vector<uint32_t> IndexesHeldBy(const ThreadRecord& record);
 

@@ -39,6 +39,9 @@ TEST_F(UserLockTest, AWaitIsPublishedUntilTheLockIsThere) {
   Released(&user_);
   EXPECT_TRUE(HeldBy(Me()).empty());
   EXPECT_EQ(LockAt(IndexOfUser(&user_)).foreign_releases, 0u);
+  const Counted counted = CountedFor(LockAt(IndexOfUser(&user_)).lock_class);
+  EXPECT_EQ(counted.exclusive, 1u);
+  EXPECT_EQ(counted.contentions, 1u);
 }
 
 TEST_F(UserLockTest, WhatTheLocksOwnCodeCallsLeavesTheWaitAlone) {
