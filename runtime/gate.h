@@ -45,6 +45,10 @@ struct ThisThread {
   uint64_t busy = 0;
   uint64_t sp_above[kFrames - 1] = {};  // stack pointer at the hook of each frame above
   InheritedHolds* inherited = nullptr;  // on the stack of our fork hook, while it runs
+  // While the thread has no record, since all were taken: hooks until it looks for one again, and
+  // how many it then waits for, if there is still none.
+  uint16_t hooks_to_skip = 0;
+  uint16_t next_skip = 0;
 
   static constexpr uint64_t kAbove = 3;
   static constexpr uint64_t kInRuntime = 4;  // inside a slow path of ours: hooks step aside

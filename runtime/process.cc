@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/modules.h"
@@ -206,12 +207,21 @@ bool EnterSlow(uint64_t) {
   }
   if (state == GateState::kInitialising) state = StateOnceInitialised();
   if (state != GateState::kRecording) return false;
-  self.SetInRuntime(true);
-  const bool registered = RegisterThisThread();
-  self.SetInRuntime(false);
+  if (self.hooks_to_skip == 0) {
+    self.SetInRuntime(true);
+    const bool registered = RegisterThisThread();
+    self.SetInRuntime(false);
+    if (registered) return true;
+    // To look is to ask the kernel about other threads.
+    constexpr uint16_t kMostSkipped = 1023;
+    self.hooks_to_skip = self.next_skip;
+    self.next_skip = static_cast<uint16_t>(std::min(2 * self.next_skip + 1, int{kMostSkipped}));
+  } else {
+    --self.hooks_to_skip;
+  }
   // Relaxed: a statistic.
-  if (!registered) TheLedger().header().unrecorded_calls.fetch_add(1, std::memory_order_relaxed);
-  return registered;
+  TheLedger().header().unrecorded_calls.fetch_add(1, std::memory_order_relaxed);
+  return false;
 }
 
 void CollectHolds(InheritedHolds* out) {

@@ -249,6 +249,35 @@ TEST_F(FullThreadTableTest, ThreadsBeyondTheTableRunUnrecordedAndAreCounted) {
   EXPECT_GE(Dropped(kThreads), 5u);
 }
 
+// To look for a record is to ask the kernel about every other thread.
+TEST_F(FullThreadTableTest, AThreadWithoutARecordSeldomLooksForOneAndFindsItWhenThereIs) {
+  std::atomic<int> started{0};
+  std::atomic<bool> end{false};
+  std::thread crowd[3];
+  for (std::thread& thread : crowd) {
+    thread = std::thread([&] {
+      FakeLock lock;
+      Acquire(&lock);
+      Release(&lock);
+      ++started;
+      while (!end) std::this_thread::yield();
+    });
+  }
+  while (started != 3) std::this_thread::yield();
+  std::thread([&] {
+    constexpr int kHooks = 5000;
+    FakeLock lock;
+    for (int i = 0; i < kHooks; ++i) EXPECT_FALSE(Acquire(&lock));
+    EXPECT_EQ(header().unrecorded_calls, static_cast<uint64_t>(kHooks));
+    EXPECT_LT(Dropped(kThreads), 20u);
+    end = true;
+    for (std::thread& thread : crowd) thread.join();
+    bool recorded = false;
+    for (int i = 0; i < kHooks && !recorded; ++i) recorded = Acquire(&lock);
+    EXPECT_TRUE(recorded);
+  }).join();
+}
+
 // Many threads that come and go at once, each with its own record while it lives.
 TEST_F(ThreadSlotsTest, NoTwoLivingThreadsEverShareARecord) {
   constexpr int kWorkers = 4, kRounds = 300;
