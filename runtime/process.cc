@@ -53,18 +53,62 @@ void SetGateState(GateState state) {
   TheGate()->state.store(static_cast<uint32_t>(state), std::memory_order_release);  // G3
 }
 
-// The parent's ledger goes from a forked child's memory. If a signal handler forked inside a
-// hook, that hook will go on in the child too, with pointers into it: then blank private
-// pages take its place, and what is written there is lost.
-void LetGo(const Ledger& ledger, bool in_use) {
-  const long base = AsLong(static_cast<char*>(ledger.base()));
-  const long size = static_cast<long>(ledger.header().total_size);
-  if (in_use) {
-    RawSyscall(SYS_mmap, base, size, PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-  } else {
-    RawSyscall(SYS_munmap, base, size);
+struct Range {
+  uint64_t begin = 0, end = 0;
+  long size() const { return static_cast<long>(end - begin); }
+};
+
+Range PagesOf(const void* begin, const void* end) {
+  return {reinterpret_cast<uint64_t>(begin) & ~(kPageSize - 1),
+          (reinterpret_cast<uint64_t>(end) + kPageSize - 1) & ~(kPageSize - 1)};
+}
+
+// Private pages take its place, and what is written there is lost.
+void Blank(Range range) {
+  RawSyscall(SYS_mmap, static_cast<long>(range.begin), range.size(), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+void Unmap(Range range) {
+  if (range.begin < range.end) {
+    RawSyscall(SYS_munmap, static_cast<long>(range.begin), range.size());
   }
+}
+
+// Of the parent's ledger, what a release may touch that goes on in the forked child: it has no
+// frame which would tell that a signal handler forked inside it (ReleaseTop). Blank pages are
+// left for it: they are in no ledger, and say that nothing is held.
+struct LeftForRelease {
+  Range record, locks;
+
+  LeftForRelease(const Ledger& ledger, const ThreadRecord* of) {
+    const LockRecord* const first = ledger.Table<LockRecord>(kLocks);
+    // Relaxed: this thread knows of no lock beyond.
+    const uint32_t used =
+        std::min(ledger.Capacity(kLocks),
+                 ledger.header().tables[kLocks].used.load(std::memory_order_relaxed));
+    record = PagesOf(of, of + 1);
+    locks = PagesOf(first, first + used);
+    // Where the one table ends and the other begins.
+    locks.begin = std::max(locks.begin, record.end);
+    locks.end = std::max(locks.end, locks.begin);
+    Blank(record);
+    if (locks.begin < locks.end) Blank(locks);
+  }
+};
+
+// The parent's ledger goes from a forked child's memory. If a signal handler forked inside a hook
+// that has a frame, that hook will go on in the child too, with pointers into any table.
+void LetGo(const Ledger& ledger, const ThreadRecord* record, bool in_use) {
+  const uint64_t begin = reinterpret_cast<uint64_t>(ledger.base());
+  const uint64_t end = begin + ledger.header().total_size;
+  if (in_use) return Blank({begin, end});
+  if (record == nullptr) return Unmap({begin, end});
+  static_assert(kThreads < kLocks, "in this order in the segment");
+  const LeftForRelease left(ledger, record);
+  Unmap({begin, left.record.begin});
+  Unmap({left.record.end, left.locks.begin});
+  Unmap({left.locks.end, end});
 }
 
 // The forked child's only thread takes over what it held in its parent.
@@ -133,9 +177,10 @@ bool InitialiseProcess() {
   }
   ThisThread& self = this_thread;
   const bool forked_in_hook = self.busy != 0;
+  const ThreadRecord* const record_before = self.record;
   // Relaxed: its own record, in the parent's ledger, which is still mapped.
   const uint32_t tid_before =
-      self.record == nullptr ? 0 : self.record->tid.load(std::memory_order_relaxed);
+      record_before == nullptr ? 0 : record_before->tid.load(std::memory_order_relaxed);
   self.epoch = 1;
   self.record = nullptr;
   self.LeaveFrame(0);
@@ -151,7 +196,7 @@ bool InitialiseProcess() {
       // A forked child: the loader's lock may belong to a thread that no longer exists.
       CopyModules(mapped_before, ledger);
       ledger.header().flags |= kForkedChild;
-      LetGo(mapped_before, forked_in_hook);
+      LetGo(mapped_before, record_before, forked_in_hook);
     } else {
       RecordModules(ledger);
     }
@@ -168,8 +213,11 @@ bool InitialiseProcess() {
   } else {
     StepAside(reason, free ? Tried::kAll : Tried::kNothing);
     if (free && forked_in_hook && mapped_before.mapped()) {
-      LetGo(mapped_before, forked_in_hook);
+      LetGo(mapped_before, record_before, forked_in_hook);
       mapped_before = Ledger();
+    } else if (free && record_before != nullptr && mapped_before.mapped()) {
+      // The rest stays, to count the children of this process in.
+      const LeftForRelease left(mapped_before, record_before);
     }
   }
   self.SetInRuntime(false);

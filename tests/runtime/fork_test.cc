@@ -3,11 +3,13 @@
 // in a child of its own, so that it begins with none.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -236,6 +238,37 @@ TEST(ForkTest, AChildForkedInsideAHookFinishesItWithoutTouchingItsParentsLedger)
     WaitFor(child);
     MUST(HeldBy(record).size() == 1);
     MUST(record.acquisitions == 2);
+  });
+}
+
+// A release has no frame, so nobody knows that a handler forked inside it.
+TEST(ForkTest, WhatAReleaseTouchesStaysInAChildThatWasForkedInsideIt) {
+  InChild([] {
+    std::vector<FakeLock> locks(300);
+    for (FakeLock& lock : locks) {
+      Acquire(&lock);
+      Release(&lock);
+    }
+    Acquire(&locks[299]);
+    ThreadRecord* const record = this_thread.record;
+    const LockRecord* const last = &this_thread.locks[IndexOf(FindLock(&locks[299]))];
+    char* const another_table = TheLedger().Table<char>(kNames);
+    const pid_t child = ForkAsTheHookDoes();
+    if (child == 0) {
+      MUST(this_thread.record != record);
+      MUST(record->frame0.held_count == 0 && record->held[kHeldTotal - 1].lock == 0);
+      MUST(last->address == 0);
+      DecrementOwn(record->frame0.held_count);
+      unsigned char resident = 0;
+      MUST(mincore(another_table, kPageSize, &resident) == -1 && errno == ENOMEM);
+      const pid_t grandchild = ForkAsTheHookDoes();
+      if (grandchild == 0) _exit(Release(&locks[299]) != 0 ? 0 : 1);
+      WaitFor(grandchild);
+      _exit(0);
+    }
+    WaitFor(child);
+    MUST(record->frame0.held_count == 1);
+    MUST(Release(&locks[299]) != 0);
   });
 }
 
