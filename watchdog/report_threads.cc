@@ -265,4 +265,8 @@ void WriteOtherThreads(const Finding& finding, TextWriter* out) {
   }
 }
 
+void WriteFrames(const StackTrace& stack, size_t indent, TextWriter* out) {
+  WriteStack(stack, indent, out);
+}
+
 }  // namespace lockwarden

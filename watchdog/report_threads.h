@@ -19,4 +19,7 @@ void WriteThreadsBehind(const Finding& finding, TextWriter* out);
 // All others, counted by what they do.
 void WriteOtherThreads(const Finding& finding, TextWriter* out);
 
+// One line a frame, "#0 f file:line", without what every stack has (watchdog/frames.h).
+void WriteFrames(const StackTrace& stack, size_t indent, TextWriter* out);
+
 }  // namespace lockwarden
