@@ -17,4 +17,10 @@ target_sources(lockwarden_watchdog PRIVATE
   report_json.cc
   report_text.cc
   report_threads.cc
+  report/finding_groups.cc
+  report/finding_reader.cc
+  report/markup.cc
+  report/report_html.cc
+  report/source_lines.cc
+  report/wait_picture.cc
   symbolizer.cc)
