@@ -13,6 +13,14 @@
 
 enum { kWorkers = 4, kSenders = 2, kLocks = 4 };
 
+// ThreadSanitizer calls handlers late and with all signals blocked. A thread that jumps out of one
+// keeps them blocked at times, with or without Lockwarden, and then waits for good.
+#ifdef __SANITIZE_THREAD__
+enum { kJumps = 0 };
+#else
+enum { kJumps = 1 };
+#endif
+
 static pthread_mutex_t in_handlers = PTHREAD_MUTEX_INITIALIZER;
 static long handled_together;  // under in_handlers
 static atomic_long handled, posted, left_waits, worked;
@@ -94,7 +102,7 @@ static void* Work(void* argument) {
         if (sem_clockwait(&units, CLOCK_MONOTONIC, &soon) == 0) --posted;
         break;
       case 4:
-        if (Next(&state) % 16 == 0) LeaveAWait();
+        if (kJumps && Next(&state) % 16 == 0) LeaveAWait();
         break;
       default:
         MUST(pthread_mutex_lock(mutex) == 0);
