@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "watchdog/inspect/inspect_options.h"
 
 namespace lockwarden {
 namespace {
@@ -86,6 +87,11 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   }
   if (args[0] == "run") return ParseRun(args);
   if (args[0] == "serve") return ParseServe(args);
+  if (args[0] == "inspect") {
+    line.what = CommandLine::What::kInspect;
+    line.program.assign(args.begin() + 1, args.end());
+    return line;
+  }
   const bool option = absl::StartsWith(args[0], "-");
   return absl::InvalidArgumentError(
       absl::StrCat("unknown ", option ? "option " : "command ", args[0],
@@ -97,16 +103,20 @@ std::string HelpText() {
       "Lockwarden finds, detects, explains and recovers from deadlocks.\n\n"
       "usage: lockwarden run [options] -- PROGRAM [ARG...]\n"
       "           supervise a program and the processes it starts\n"
+      "       lockwarden inspect PID | --all | --core=FILE [--exe=FILE] [options]\n"
+      "           what is this process stuck on? Any process, started by Lockwarden or not\n"
       "       lockwarden serve [--metrics=ADDR:PORT] [--metrics_password=FILE] [--file_sd=FILE]\n"
       "           one port for all that lockwarden run supervises on this host\n"
       "       lockwarden --help | --version\n\n"
       "Options of run (--key=value or --key value; hyphens for underscores work too). Each is\n"
       "also a key of LOCKWARDEN_OPTIONS=\"key=value,key=value\"; the command line wins.\n\n",
       DescribeOptions("--"),
+      "\nOptions of inspect:\n\n", DescribeInspect(),
       "\nDurations take units: 200ms, 5s, 2m.\n\n"
       "Exit codes: the program's own; exitcode (66) for findings with profile=test; 64 for a\n"
       "usage error; 69 when the restarts are used up; 126 or 127 when PROGRAM cannot be\n"
-      "executed or found. A program that dies of a signal makes run die of the same one.\n");
+      "executed or found. A program that dies of a signal makes run die of the same one.\n"
+      "inspect: 0 when nothing is deadlocked, 66 for a deadlock, 1 when it could not look.\n");
 }
 
 }  // namespace lockwarden

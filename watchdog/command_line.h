@@ -12,9 +12,10 @@
 namespace lockwarden {
 
 struct CommandLine {
-  enum class What { kRun, kServe, kHelp, kVersion, kNothing } what = What::kNothing;
+  enum class What { kRun, kServe, kInspect, kHelp, kVersion, kNothing } what = What::kNothing;
   std::vector<Setting> settings;
-  std::vector<std::string> program;  // with its arguments; kRun: never empty
+  std::vector<std::string> program;  // with its arguments; kRun: never empty. kInspect: all that
+                                     // follows the command
 };
 
 // `args` without argv[0]. Options end at "--" or at the first word that is none.

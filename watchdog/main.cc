@@ -8,6 +8,8 @@
 
 #include "runtime/ledger.h"
 #include "watchdog/command_line.h"
+#include "watchdog/inspect/inspect_command.h"
+#include "watchdog/inspect/inspect_options.h"
 #include "watchdog/metrics_server.h"
 #include "watchdog/run_command.h"
 #include "watchdog/serve_command.h"
@@ -87,6 +89,13 @@ ExitStatus Serve(const CommandLine& line) {
   return status.ok() ? ExitStatus{0, 0} : UsageError(status.message());
 }
 
+ExitStatus Inspect(const CommandLine& line) {
+  const auto request = ParseInspect(line.program);
+  if (!request.ok()) return UsageError(request.status().message());
+  if (request->help) return Print(HelpText());
+  return {InspectCommand(*request), 0};
+}
+
 ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inherited) {
   const char* variable = getenv(ledger::kOptionsVariable);
   const std::string from_environment = variable == nullptr ? "" : variable;
@@ -104,6 +113,8 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
       return {kExitUsage, 0};
     case CommandLine::What::kServe:
       return Serve(*line);
+    case CommandLine::What::kInspect:
+      return Inspect(*line);
     case CommandLine::What::kRun:
       break;
   }

@@ -148,6 +148,10 @@ void WriteHolds(const Finding& finding, const FindingThread& thread,
       further.push_back(known ? absl::StrCat(object, ", taken at ", FrameText(*user)) : object);
       continue;
     }
+    if (hold.stack.empty()) {
+      out->Line(2, absl::StrCat(holds, object, "; where it took it was not recorded"));
+      continue;
+    }
     out->Line(2, absl::StrCat(holds, object, hold.inferred ? " (inferred)" : "", ", taken here:"));
     WriteStack(hold.stack, 4, out);
   }

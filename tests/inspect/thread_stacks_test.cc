@@ -216,9 +216,7 @@ TEST(ThreadStacksTest, ASignalThatArrivesMeanwhileIsDelivered) {
   ASSERT_TRUE(target.WaitReady(2));
   StackLimits limits = Patient();
   limits.threads = 1;  // the main thread
-  limits.while_stopped_for_test = [&] {
-    syscall(SYS_tgkill, target.pid(), target.pid(), SIGUSR1);
-  };
+  limits.while_stopped_for_test = [&] { syscall(SYS_tgkill, target.pid(), target.pid(), SIGUSR1); };
   Stacks(target.pid(), limits);
   EXPECT_TRUE(WaitUntil([&] { return target.page().signals.load() == 1; }));
   EXPECT_EQ(target.page().errors.load(), 0);

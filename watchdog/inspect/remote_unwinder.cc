@@ -115,16 +115,15 @@ bool RemoteUnwinder::Impl::GetThread(Dwfl*, pid_t, void* argument, void** out) {
   return true;
 }
 
-bool RemoteUnwinder::Impl::ReadMemory(Dwfl*, Dwarf_Addr address, Dwarf_Word* word,
-                                      void* argument) {
+bool RemoteUnwinder::Impl::ReadMemory(Dwfl*, Dwarf_Addr address, Dwarf_Word* word, void* argument) {
   return (*Of(argument)->read_)(address, word);
 }
 
 bool RemoteUnwinder::Impl::SetRegisters(Dwfl_Thread* thread, void* argument) {
   const Registers& registers = *Of(argument)->registers_;
   for (unsigned i = 0; i < Registers::kCount; ++i) {
-    if (registers.known[i] && !dwfl_thread_state_registers(thread, static_cast<int>(i), 1,
-                                                           &registers.values[i])) {
+    if (registers.known[i] &&
+        !dwfl_thread_state_registers(thread, static_cast<int>(i), 1, &registers.values[i])) {
       return false;
     }
   }
@@ -171,8 +170,7 @@ std::unique_ptr<RemoteUnwinder> RemoteUnwinder::OfProcess(int pid) {
 RemoteUnwinder::RemoteUnwinder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RemoteUnwinder::~RemoteUnwinder() = default;
 std::string RemoteUnwinder::VariableAt(uint64_t address) { return impl_->VariableAt(address); }
-UnwoundStack RemoteUnwinder::Unwind(const Registers& registers, ReadWord read,
-                                    size_t most_frames) {
+UnwoundStack RemoteUnwinder::Unwind(const Registers& registers, ReadWord read, size_t most_frames) {
   return impl_->Unwind(registers, read, most_frames);
 }
 

@@ -30,7 +30,8 @@ bool StackCopy::Take(pid_t thread, uint64_t stack_pointer, const std::vector<Mem
 }
 
 bool StackCopy::Read(uint64_t address, uint64_t* word) {
-  if (address >= begin_ && address - begin_ < size_ && size_ - (address - begin_) >= sizeof(*word)) {
+  if (address >= begin_ && address - begin_ < size_ &&
+      size_ - (address - begin_) >= sizeof(*word)) {
     std::memcpy(word, bytes_.data() + (address - begin_), sizeof(*word));
     return true;
   }

@@ -19,10 +19,10 @@
 namespace lockwarden {
 
 enum class StopOutcome {
-  kStopped,   // `look` was called
-  kRefused,   // not permitted, or somebody else traces it
-  kGone,      // no such thread, or it has ended
-  kTooLate,   // it did not stop by the deadline
+  kStopped,  // `look` was called
+  kRefused,  // not permitted, or somebody else traces it
+  kGone,     // no such thread, or it has ended
+  kTooLate,  // it did not stop by the deadline
 };
 
 // `process`: the thread's process; `deadline_ns`: CLOCK_MONOTONIC. `look` gets the registers

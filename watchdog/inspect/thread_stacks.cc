@@ -23,7 +23,7 @@ namespace {
 // System calls that a stop ends with EINTR, whatever SA_RESTART says: signal(7), "Interruption
 // of system calls and library functions by stop signals", and those of io_uring and aio.
 constexpr int64_t kShowStops[] = {
-    SYS_epoll_pwait, SYS_epoll_pwait2, SYS_semtimedop, SYS_semop,
+    SYS_epoll_pwait,     SYS_epoll_pwait2, SYS_semtimedop,     SYS_semop,
     SYS_rt_sigtimedwait, SYS_io_getevents, SYS_io_uring_enter,
 #ifdef SYS_epoll_wait
     SYS_epoll_wait,
@@ -89,15 +89,13 @@ class Collector {
     std::optional<Registers> registers;
     bool copied = false;
     const uint64_t deadline = std::min(end_ns_, MonotonicNow() + limits_.thread_ns);
-    const StopOutcome outcome =
-        StopBriefly(pid_, static_cast<pid_t>(thread->tid), deadline,
-                    [&](const user_regs_struct& user) {
-                      registers = Registers::FromUser(user);
-                      copied = copy_.Take(static_cast<pid_t>(thread->tid),
-                                          registers->stack_pointer(), map_);
-                      ReadSystemCall(user, &thread->kernel);
-                      if (limits_.while_stopped_for_test) limits_.while_stopped_for_test();
-                    });
+    const StopOutcome outcome = StopBriefly(
+        pid_, static_cast<pid_t>(thread->tid), deadline, [&](const user_regs_struct& user) {
+          registers = Registers::FromUser(user);
+          copied = copy_.Take(static_cast<pid_t>(thread->tid), registers->stack_pointer(), map_);
+          ReadSystemCall(user, &thread->kernel);
+          if (limits_.while_stopped_for_test) limits_.while_stopped_for_test();
+        });
     switch (outcome) {
       case StopOutcome::kStopped:
         Unwind(*registers, copied, StackMethod::kStopped, thread);
@@ -181,9 +179,12 @@ ProcessStacks CollectAll(int pid, const StackLimits& limits) {
 
 const char* StackMethodName(StackMethod method) {
   switch (method) {
-    case StackMethod::kNone: return "none";
-    case StackMethod::kStopped: return "stopped";
-    case StackMethod::kAsleep: return "asleep";
+    case StackMethod::kNone:
+      return "none";
+    case StackMethod::kStopped:
+      return "stopped";
+    case StackMethod::kAsleep:
+      return "asleep";
   }
   return "none";
 }

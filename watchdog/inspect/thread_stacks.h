@@ -30,8 +30,8 @@ struct StackLimits {
   uint64_t thread_ns = 100'000'000;   // to stop one thread
   uint64_t total_ns = 2'000'000'000;  // then the rest is left out, and says so; without symbols
   size_t threads = 16'384;
-  size_t frames = 256;                // of one stack
-  bool may_stop = true;               // false: "asleep" alone
+  size_t frames = 256;   // of one stack
+  bool may_stop = true;  // false: "asleep" alone
   // Called while a thread stands still: a test's chance to die there.
   std::function<void()> while_stopped_for_test;
 };
@@ -44,17 +44,17 @@ struct ThreadStack {
   uint32_t inside = 0;  // as the process itself sees it: in lock words and in the ledger
   KernelThread kernel;  // name, state and system call, of the same moment as the stack
   StackMethod method = StackMethod::kNone;
-  bool consistent = false;  // registers and memory are of one moment
-  bool complete = false;    // down to where the thread began
-  std::string why;          // what is missing, and why: a clause; empty: nothing is
+  bool consistent = false;    // registers and memory are of one moment
+  bool complete = false;      // down to where the thread began
+  std::string why;            // what is missing, and why: a clause; empty: nothing is
   std::vector<uint64_t> pcs;  // for a StackResolver; innermost first
   StackTrace frames;          // empty without a resolver
 };
 
 struct ProcessStacks {
   std::vector<ThreadStack> threads;  // by tid; the main thread first
-  std::string why_none;  // no thread could be listed: a clause; else empty
-  size_t left_out = 0;   // beyond StackLimits::threads
+  std::string why_none;              // no thread could be listed: a clause; else empty
+  size_t left_out = 0;               // beyond StackLimits::threads
 };
 
 // `pid` as we see it. `resolver`: knows the process's modules; null: no symbols.
