@@ -4,7 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "watchdog/inspect/inspect_options.h"
+#include "watchdog/command_table.h"
 
 namespace lockwarden {
 namespace {
@@ -52,15 +52,31 @@ absl::StatusOr<CommandLine> ParseRun(const std::vector<std::string>& args) {
   return line;
 }
 
+CommandLine HelpOn(const std::string& command) {
+  CommandLine line;
+  line.what = CommandLine::What::kHelp;
+  line.help_on = command;
+  return line;
+}
+
+// A command that takes its arguments apart itself.
+CommandLine ParseRequest(CommandLine::What what, const std::vector<std::string>& args) {
+  CommandLine line;
+  line.what = what;
+  line.arguments.assign(args.begin() + 1, args.end());
+  for (const std::string& argument : line.arguments) {
+    if (argument == "--") break;
+    if (argument == "--help" || argument == "-h") return HelpOn(args[0]);
+  }
+  return line;
+}
+
 // --key=value only; what the keys are is the exporter's business.
 absl::StatusOr<CommandLine> ParseServe(const std::vector<std::string>& args) {
   CommandLine line;
   line.what = CommandLine::What::kServe;
   for (size_t i = 1; i < args.size(); ++i) {
-    if (args[i] == "--help" || args[i] == "-h") {
-      line.what = CommandLine::What::kHelp;
-      return line;
-    }
+    if (args[i] == "--help" || args[i] == "-h") return HelpOn("serve");
     const size_t equals = args[i].find('=');
     if (!absl::StartsWith(args[i], "--") || equals == std::string::npos) {
       return absl::InvalidArgumentError(
@@ -87,31 +103,26 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   }
   if (args[0] == "run") return ParseRun(args);
   if (args[0] == "serve") return ParseServe(args);
-  if (args[0] == "inspect") {
-    line.what = CommandLine::What::kInspect;
-    line.program.assign(args.begin() + 1, args.end());
-    return line;
-  }
+  if (args[0] == "inspect") return ParseRequest(CommandLine::What::kInspect, args);
+  if (args[0] == "report") return ParseRequest(CommandLine::What::kReport, args);
   const bool option = absl::StartsWith(args[0], "-");
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown ", option ? "option " : "command ", args[0],
-                   option ? " before a command" : "", "; try lockwarden run -- PROGRAM"));
+  return absl::InvalidArgumentError(absl::StrCat("unknown ", option ? "option " : "command ",
+                                                 args[0], option ? " before a command" : "",
+                                                 "; try lockwarden run -- PROGRAM"));
 }
 
 std::string HelpText() {
+  std::string usage;
+  for (const CommandInfo& command : Commands()) {
+    absl::StrAppend(&usage, usage.empty() ? "usage: " : "       ", "lockwarden ", command.name, " ",
+                    command.usage, "\n           ", command.summary, "\n");
+  }
   return absl::StrCat(
-      "Lockwarden finds, detects, explains and recovers from deadlocks.\n\n"
-      "usage: lockwarden run [options] -- PROGRAM [ARG...]\n"
-      "           supervise a program and the processes it starts\n"
-      "       lockwarden inspect PID | --all | --core=FILE [--exe=FILE] [options]\n"
-      "           what is this process stuck on? Any process, started by Lockwarden or not\n"
-      "       lockwarden serve [--metrics=ADDR:PORT] [--metrics_password=FILE] [--file_sd=FILE]\n"
-      "           one port for all that lockwarden run supervises on this host\n"
-      "       lockwarden --help | --version\n\n"
+      "Lockwarden finds, detects, explains and recovers from deadlocks.\n\n", usage,
+      "       lockwarden COMMAND --help | --help | --version\n\n"
       "Options of run (--key=value or --key value; hyphens for underscores work too). Each is\n"
       "also a key of LOCKWARDEN_OPTIONS=\"key=value,key=value\"; the command line wins.\n\n",
-      DescribeOptions("--"),
-      "\nOptions of inspect:\n\n", DescribeInspect(),
+      DescribeOptions(FindCommand("run")->options, "--"),
       "\nDurations take units: 200ms, 5s, 2m.\n\n"
       "Exit codes: the program's own; exitcode (66) for findings with profile=test; 64 for a\n"
       "usage error; 69 when the restarts are used up; 126 or 127 when PROGRAM cannot be\n"

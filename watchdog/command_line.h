@@ -12,10 +12,11 @@
 namespace lockwarden {
 
 struct CommandLine {
-  enum class What { kRun, kServe, kInspect, kHelp, kVersion, kNothing } what = What::kNothing;
+  enum class What { kRun, kServe, kInspect, kReport, kHelp, kVersion, kNothing } what = What::kNothing;
   std::vector<Setting> settings;
-  std::vector<std::string> program;  // with its arguments; kRun: never empty. kInspect: all that
-                                     // follows the command
+  std::vector<std::string> program;  // with its arguments; kRun: never empty
+  std::vector<std::string> arguments;  // kInspect, kReport: what follows the command
+  std::string help_on;                 // kHelp: a command; empty: all
 };
 
 // `args` without argv[0]. Options end at "--" or at the first word that is none.

@@ -10,7 +10,9 @@
 #include "watchdog/command_line.h"
 #include "watchdog/inspect/inspect_command.h"
 #include "watchdog/inspect/inspect_options.h"
+#include "watchdog/command_table.h"
 #include "watchdog/metrics_server.h"
+#include "watchdog/report/report_command.h"
 #include "watchdog/run_command.h"
 #include "watchdog/serve_command.h"
 #include "watchdog/shipped_text.h"
@@ -89,23 +91,27 @@ ExitStatus Serve(const CommandLine& line) {
   return status.ok() ? ExitStatus{0, 0} : UsageError(status.message());
 }
 
-ExitStatus Inspect(const CommandLine& line) {
-  const auto request = ParseInspect(line.program);
+ExitStatus Inspect(const std::vector<std::string>& arguments) {
+  const auto request = ParseInspect(arguments);
   if (!request.ok()) return UsageError(request.status().message());
-  if (request->help) return Print(HelpText());
   return {InspectCommand(*request), 0};
+}
+
+ExitStatus MakeReport(const std::vector<std::string>& arguments) {
+  const auto request = ParseReport(arguments);
+  return request.ok() ? ReportCommand(*request) : UsageError(request.status().message());
 }
 
 ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inherited) {
   const char* variable = getenv(ledger::kOptionsVariable);
   const std::string from_environment = variable == nullptr ? "" : variable;
-  if (AsksForHelp(from_environment)) return Print(DescribeOptions(""));
+  if (AsksForHelp(from_environment)) return Print(DescribeOptions(FindCommand("run")->options, ""));
 
   const auto line = ParseCommandLine(args);
   if (!line.ok()) return UsageError(line.status().message());
   switch (line->what) {
     case CommandLine::What::kHelp:
-      return Print(HelpText());
+      return Print(line->help_on.empty() ? HelpText() : DescribeCommand(*FindCommand(line->help_on)));
     case CommandLine::What::kVersion:
       return Print("lockwarden " LOCKWARDEN_VERSION "\n");
     case CommandLine::What::kNothing:
@@ -114,7 +120,9 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
     case CommandLine::What::kServe:
       return Serve(*line);
     case CommandLine::What::kInspect:
-      return Inspect(*line);
+      return Inspect(line->arguments);
+    case CommandLine::What::kReport:
+      return MakeReport(line->arguments);
     case CommandLine::What::kRun:
       break;
   }

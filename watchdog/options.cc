@@ -203,6 +203,14 @@ const OptionKey kKeys[] = {
      [](absl::string_view v, Options* o) { return SetFile(v, &o->baseline); }},
     {"write_baseline", "FILE", "none", "lists the findings of this run there, for baseline",
      [](absl::string_view v, Options* o) { return SetFile(v, &o->write_baseline); }},
+    {"lock_graph", "DIR", "none",
+     "each process leaves a file there with the lock orders that it went through, at its end, for\n"
+     "lockwarden report to merge",
+     [](absl::string_view v, Options* o) {
+       if (v.empty()) return Bad("must name a directory");
+       o->lock_graph = std::string(v);
+       return absl::OkStatus();
+     }},
     {"verbose", kYesNo, "no",
      "also says what is not told, and why: lock-order cycles that cannot close, and what is\n"
      "suppressed or known",
@@ -338,7 +346,7 @@ absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
   options.incidents = Absolute(options.incidents, directory);
   options.report = Absolute(options.report, directory);
   for (std::string* file : {&options.rules, &options.suppressions, &options.baseline,
-                            &options.write_baseline, &options.textfile,
+                            &options.write_baseline, &options.textfile, &options.lock_graph,
                             &options.metrics_password}) {
     *file = Absolute(*file, directory);
   }
@@ -373,18 +381,6 @@ std::string NearestKey(absl::string_view misspelt) {
     }
   }
   return nearest;
-}
-
-std::string DescribeOptions(absl::string_view prefix) {
-  std::string text;
-  for (const OptionKey& key : kKeys) {
-    absl::StrAppend(&text, "  ", prefix, key.name, "=", key.syntax, "  (default: ",
-                    key.default_value, ")\n");
-    for (absl::string_view line : absl::StrSplit(key.help, '\n')) {
-      absl::StrAppend(&text, "      ", line, "\n");
-    }
-  }
-  return text;
 }
 
 const char* ActionName(DeadlockAction action) {

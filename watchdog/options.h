@@ -50,6 +50,7 @@ struct Options {
   absl::Duration on_incident_timeout = absl::Seconds(30);  // zero: none
   std::string report;     // absolute path; empty: standard error
   std::string rules;      // absolute path; empty: none
+  std::string lock_graph;  // a directory; the same
   NotifyWho notify = NotifyWho::kOwn;
   std::string suppressions;    // the same, and so below
   std::string baseline;
@@ -102,9 +103,6 @@ absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
 std::string NearestKey(absl::string_view misspelt);
 // The edit distance behind it: insertions, deletions and replacements.
 size_t EditDistance(absl::string_view a, absl::string_view b);
-
-// Every key with its values, default and meaning. `prefix` is "--" or "".
-std::string DescribeOptions(absl::string_view prefix);
 
 const char* ActionName(DeadlockAction action);
 const char* ProfileName(Profile profile);

@@ -17,10 +17,22 @@ target_sources(lockwarden_watchdog PRIVATE
   report_json.cc
   report_text.cc
   report_threads.cc
+  report/dot.cc
   report/finding_groups.cc
   report/finding_reader.cc
+  report/folded.cc
+  report/github.cc
+  report/junit.cc
+  report/lock_graph.cc
+  report/lock_graph_cycles.cc
+  report/lock_graph_report.cc
+  report/lock_graph_save.cc
+  report/lock_graph_text.cc
   report/markup.cc
   report/report_html.cc
+  report/sarif.cc
   report/source_lines.cc
   report/wait_picture.cc
   symbolizer.cc)
+set_property(SOURCE report/sarif.cc APPEND PROPERTY
+  COMPILE_DEFINITIONS LOCKWARDEN_VERSION="${PROJECT_VERSION}")

@@ -19,6 +19,7 @@
 #include "watchdog/order_rules.h"
 #include "watchdog/preflight.h"
 #include "watchdog/preload_env.h"
+#include "watchdog/report/lock_graph_save.h"
 #include "watchdog/suppressions.h"
 #include "watchdog/text_file.h"
 
@@ -116,6 +117,10 @@ ExitStatus RunCommand(const RunRequest& request) {
     // What cannot be written is said before PROGRAM has run for an hour.
     const absl::Status status = CheckReplaceable(options.write_baseline);
     if (!status.ok()) return Fail(&notices, absl::StrCat("write_baseline: ", status.message()));
+  }
+  if (!options.lock_graph.empty()) {
+    const absl::Status status = CheckLockGraphDirectory(options.lock_graph);
+    if (!status.ok()) return Fail(&notices, absl::StrCat("lock_graph: ", status.message()));
   }
   const std::string path = FindProgram(request.argv[0], getenv("PATH"));
   const PreflightResult preflight = path.empty() ? PreflightResult{} : Preflight(path);

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "watchdog/preflight.h"
 #include "watchdog/printable.h"
+#include "watchdog/report/lock_graph_save.h"
 
 namespace lockwarden {
 namespace {
@@ -184,6 +185,10 @@ void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
     }
   }
   if (metrics_ != nullptr) ledgers_.Ended(Serve(*process->second));
+  if (!options_.lock_graph.empty()) {
+    const absl::Status saved = SaveLockGraph(process->second->Lend(), options_.lock_graph);
+    if (!saved.ok()) setup_.desk->Notice(absl::StrCat("lock_graph: ", saved.message()));
+  }
   processes_.erase(process);
 }
 

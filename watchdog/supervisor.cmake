@@ -3,6 +3,7 @@ target_sources(lockwarden_watchdog PRIVATE
   baseline.cc
   child.cc
   command_line.cc
+  command_table.cc
   exit_status.cc
   finding_desk.cc
   heartbeat_totals.cc
@@ -14,6 +15,8 @@ target_sources(lockwarden_watchdog PRIVATE
   process_facts.cc
   process_tree.cc
   registrar.cc
+  report/report_command.cc
+  report/report_input.cc
   report_sink.cc
   restart_policy.cc
   run_command.cc

@@ -31,11 +31,10 @@ absl::Status SetWatch(absl::string_view value, double* seconds) {
 
 absl::Status Set(absl::string_view key, absl::string_view value, bool given,
                  InspectRequest* request) {
-  if (key == "json" || key == "all" || key == "help") {
+  if (key == "json" || key == "all") {
     if (given) return Bad(absl::StrCat("--", key, " takes no value"));
     if (key == "json") request->json = true;
     if (key == "all") request->all = true;
-    if (key == "help") request->help = true;
     return absl::OkStatus();
   }
   if (key == "watch") return SetWatch(given ? value : "2s", &request->watch_seconds);
@@ -58,7 +57,6 @@ absl::StatusOr<InspectRequest> ParseInspect(const std::vector<std::string>& args
   InspectRequest request;
   for (size_t i = 0; i < args.size(); ++i) {
     absl::string_view arg = args[i];
-    if (arg == "-h") arg = "--help";
     if (absl::ConsumePrefix(&arg, "--")) {
       const size_t equals = arg.find('=');
       const absl::string_view key = arg.substr(0, equals);
@@ -79,26 +77,12 @@ absl::StatusOr<InspectRequest> ParseInspect(const std::vector<std::string>& args
     if (request.pid != 0) return Bad("one process at a time, or --all");
     request.pid = pid;
   }
-  if (request.help) return request;
   const int targets = (request.pid != 0) + request.all + !request.core.empty();
   if (targets != 1) return Bad("give one of PID, --all and --core=FILE");
   if (!request.exe.empty() && request.core.empty()) return Bad("--exe goes with --core");
   if (request.watch_seconds != 0 && !request.core.empty())
     return Bad("a core file does not change");
   return request;
-}
-
-std::string DescribeInspect() {
-  return "  --all             every process of this user (as root: of all users), a line each; "
-         "stops\n"
-         "                    no thread\n"
-         "  --core=FILE       a core file instead of a living process\n"
-         "  --exe=FILE        with --core: the program, where it is not found by its path\n"
-         "  --json            one JSON object a process and look, on one line\n"
-         "  --stop=yes|no     (yes) whether threads may be stopped, some 50 us each, to copy "
-         "their\n"
-         "                    stacks; no: only those that sleep in a system call are shown\n"
-         "  --watch[=TIME]    (2s) look again and again\n";
 }
 
 }  // namespace lockwarden

@@ -17,13 +17,9 @@ struct InspectRequest {
   bool json = false;
   double watch_seconds = 0;  // 0: once
   bool may_stop = true;
-  bool help = false;
 };
 
 // `args`: what follows "inspect". Errors: kInvalidArgument, one line.
 absl::StatusOr<InspectRequest> ParseInspect(const std::vector<std::string>& args);
-
-// The part of --help about it.
-std::string DescribeInspect();
 
 }  // namespace lockwarden
