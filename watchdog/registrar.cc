@@ -16,6 +16,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/include/lockwarden/test_run.h"
 #include "watchdog/process_facts.h"
 
 namespace lockwarden {
@@ -115,6 +116,20 @@ std::optional<std::string> ReadStepAside(absl::Span<const char> message, absl::s
     return std::nullopt;
   }
   return std::string(notice.reason, strnlen(notice.reason, sizeof notice.reason));
+}
+
+std::optional<TestCall> ReadTestNotice(absl::Span<const char> message, absl::string_view token) {
+  TestNotice notice;
+  if (message.size() != sizeof notice) return std::nullopt;
+  std::memcpy(static_cast<void*>(&notice), message.data(), sizeof notice);
+  if (std::memcmp(notice.magic, TestNotice::kMagic, sizeof notice.magic) != 0 ||
+      notice.version != TestNotice::kVersion || !SameToken(notice.token, token)) {
+    return std::nullopt;
+  }
+  TestCall call;
+  call.ends = notice.kind == TestNotice::kEnds;
+  call.name = std::string(notice.name, strnlen(notice.name, sizeof notice.name));
+  return call;
 }
 
 absl::Status CheckHello(absl::Span<const char> message, absl::string_view token) {
@@ -231,7 +246,8 @@ void Registrar::TakeConnections(int listener, uint64_t now_ns) {
 }
 
 bool Registrar::Hear(const Caller& caller, std::vector<Registration>* out) {
-  char data[std::max(sizeof(ledger::Hello), sizeof(ledger::StepAsideNotice)) + 1];
+  char data[std::max({sizeof(ledger::Hello), sizeof(ledger::StepAsideNotice),
+                      sizeof(TestNotice)}) + 1];
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
   iovec part{data, sizeof data};
   msghdr message{};
@@ -248,6 +264,12 @@ bool Registrar::Hear(const Caller& caller, std::vector<Registration>* out) {
   std::vector<UniqueFd> fds = Descriptors(message);
   if (ReadStepAside({data, static_cast<size_t>(got)}, token_).has_value()) {
     ++stepped_aside_;
+    return true;
+  }
+  if (auto test = ReadTestNotice({data, static_cast<size_t>(got)}, token_); test.has_value()) {
+    test->pid = peer.pid;
+    test->fd = UniqueFd(fcntl(caller.fd.get(), F_DUPFD_CLOEXEC, 3));
+    if (test_calls_.size() < kMostCallers) test_calls_.push_back(*std::move(test));
     return true;
   }
   const absl::Status hello = CheckHello({data, static_cast<size_t>(got)}, token_);

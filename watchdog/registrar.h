@@ -4,7 +4,8 @@
 // programs from others. Beside the socket lies a tally, for processes of the same user that
 // cannot connect.
 //
-// Written by: the recorder in each program (one ledger::Hello and a memfd). Read by: the
+// Written by: the recorder in each program (one ledger::Hello and a memfd), and test runners
+// (lockwarden/test_run.h). Read by: the
 // supervisor's loop. Not thread-safe. Must never: block, or take over what it cannot check.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +23,7 @@
 #include "absl/types/span.h"
 #include "runtime/ledger.h"
 #include "watchdog/snapshot.h"
+#include "watchdog/test_desk.h"
 #include "watchdog/unique_fd.h"
 
 namespace lockwarden {
@@ -34,6 +37,8 @@ struct Registration {
 
 // The checks on a message, before its ledger is looked at. Pure. Errors: what is wrong.
 absl::Status CheckHello(absl::Span<const char> message, absl::string_view token);
+// What a process says of its tests, if the message is about that. Pure.
+std::optional<TestCall> ReadTestNotice(absl::Span<const char> message, absl::string_view token);
 // Why a process is not recorded, if the message says so. Pure.
 std::optional<std::string> ReadStepAside(absl::Span<const char> message, absl::string_view token);
 
@@ -57,6 +62,9 @@ class Registrar {
   // Takes everything that has arrived, in its order. `now_ns` is CLOCK_MONOTONIC: who has
   // connected and says nothing for ten seconds is sent away.
   std::vector<Registration> Accept(uint64_t now_ns);
+
+  // What processes have said of their tests since the last call.
+  std::vector<TestCall> TakeTestCalls() { return std::exchange(test_calls_, {}); }
 
   uint64_t refused() const { return refused_; }
   // Processes that said they cannot be recorded, or could only move the tally.
@@ -83,6 +91,7 @@ class Registrar {
   UniqueFd tally_;         // see ledger::kTallyEnding; not valid without a directory
   UniqueFd epoll_;
   std::list<Caller> callers_;
+  std::vector<TestCall> test_calls_;
   uint64_t refused_ = 0, stepped_aside_ = 0;
   std::string first_refusal_;
 };

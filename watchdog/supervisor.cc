@@ -64,6 +64,7 @@ Supervisor::Supervisor(Setup setup)
             static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.on_incident_timeout))) {
   setup_.desk->SetHook([this](const Finding& finding) {
     hook_.Start(finding, options_.incidents, NowNs());
+    tests_.Note(finding);
   });
   Watch(epoll_.get(), signals_.fd(), 0);
   Watch(epoll_.get(), setup_.registrar->fd(), 0);
@@ -85,6 +86,7 @@ ExitStatus Supervisor::Run() {
     }
     if (done_) break;
     LookAtProcesses(now_ns);
+    AnswerTests(now_ns);
     if (restart_at_ns_ != 0 && now_ns >= restart_at_ns_) {
       setup_.desk->Notice(restart_line_);
       restart_at_ns_ = 0;
@@ -289,6 +291,20 @@ void Supervisor::LookAcross(uint64_t now_ns) {
     if (!process->HasEnded()) processes.push_back(process->Lend());
   }
   for (JointFinding& joint : joint_.Look(processes, now_ns)) HandleJoint(std::move(joint), now_ns);
+}
+
+// Who asks waits: its process is looked at now.
+void Supervisor::AnswerTests(uint64_t now_ns) {
+  for (TestCall& call : setup_.registrar->TakeTestCalls()) tests_.Take(std::move(call), now_ns);
+  for (const int pid : tests_.Waiting()) {
+    const auto process = processes_.find(pid);
+    bool settled = true;
+    if (process != processes_.end()) {
+      Handle(process->second->Step(now_ns), process->second.get(), now_ns);
+      settled = process->second->judge().next_look_ns() == 0;
+    }
+    tests_.Answer(pid, settled, now_ns);
+  }
 }
 
 void Supervisor::AwaitHooks() {

@@ -27,6 +27,7 @@ target_sources(lockwarden_watchdog PRIVATE
   supervisor_metrics.cc
   supervisor_service.cc
   suppressions.cc
+  test_desk.cc
   text_file.cc
   watched_process.cc)
 

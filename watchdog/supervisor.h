@@ -74,6 +74,7 @@ class Supervisor {
   void StartProgram(uint64_t now_ns);  // or done_, with exit_, when it cannot be executed
   std::vector<int> Wait();  // until there is something to do; processes that have ended
   void TakeRegistrations(uint64_t now_ns);
+  void AnswerTests(uint64_t now_ns);
   void TakeSignals(uint64_t now_ns);
   void Reap(uint64_t now_ns);
   void ProgramEnded(const ProgramEnd& end, uint64_t now_ns);
@@ -120,6 +121,7 @@ class Supervisor {
 
   Processes processes_;           // by pid: one image each
   JointDetector joint_;
+  TestDesk tests_;
   uint64_t stepped_aside_seen_ = 0;  // of the registrar's count
   LedgerTotals past_;             // of images that have ended
   HeartbeatTotals past_heartbeats_;  // the same

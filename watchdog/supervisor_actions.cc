@@ -23,6 +23,7 @@ void Supervisor::Handle(std::vector<Finding> findings, WatchedProcess* process, 
   std::erase_if(totals.dropped, [](const auto& drop) { return drop.second == 0; });
   for (Finding& finding : findings) {
     finding.dropped = totals.dropped;
+    tests_.Name(&finding);
     setup_.desk->Take(&finding, process->reader());
     Act(finding, process, now_ns);
   }
