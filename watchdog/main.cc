@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/ledger.h"
+#include "watchdog/build_id.h"
 #include "watchdog/command_line.h"
 #include "watchdog/inspect/inspect_command.h"
 #include "watchdog/inspect/inspect_options.h"
@@ -113,7 +114,7 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
     case CommandLine::What::kHelp:
       return Print(line->help_on.empty() ? HelpText() : DescribeCommand(*FindCommand(line->help_on)));
     case CommandLine::What::kVersion:
-      return Print("lockwarden " LOCKWARDEN_VERSION "\n");
+      return Print("lockwarden " LOCKWARDEN_VERSION " (build id " + OwnBuildId() + ")\n");
     case CommandLine::What::kNothing:
       std::fputs(HelpText().c_str(), stderr);
       return {kExitUsage, 0};

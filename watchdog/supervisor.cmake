@@ -31,6 +31,7 @@ target_sources(lockwarden_watchdog PRIVATE
   text_file.cc
   watched_process.cc)
 
-add_executable(lockwarden main.cc)
+add_executable(lockwarden main.cc build_id.cc)
 target_compile_definitions(lockwarden PRIVATE LOCKWARDEN_VERSION="${PROJECT_VERSION}")
 target_link_libraries(lockwarden PRIVATE lockwarden_watchdog lockwarden_exporter)
+target_link_options(lockwarden PRIVATE -Wl,--build-id)
