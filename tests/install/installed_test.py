@@ -71,7 +71,7 @@ class Installed(unittest.TestCase):
 
     def test_nothing_but_the_package_is_there(self):
         top = {path.relative_to(self.prefix).parts[0] for path in self.prefix.rglob("*")}
-        self.assertEqual(top, {"bin", "include", "lib"})
+        self.assertEqual(top, {"bin", "include", "lib", "share"})
         headers = {path.relative_to(self.prefix / "include").parts[0]
                    for path in (self.prefix / "include").rglob("*.h")}
         self.assertEqual(headers, {"lockwarden"})
