@@ -18,6 +18,7 @@
 
 #include "exporter/class_book.h"
 #include "exporter/live_view.h"
+#include "exporter/watched_ledger.h"
 #include "watchdog/ledger_board.h"
 
 namespace lockwarden {
@@ -45,19 +46,18 @@ class LiveModel {
   std::shared_ptr<const LiveView> View() const { return view_; }
 
  private:
-  class Process;
   struct Instant;
 
-  Process* Find(const ServedLedger& ledger);
-  void Sample(Process* process, uint64_t elapsed_ns, Instant* instant);
-  void Count(Process* process);
+  WatchedLedger* Find(const ServedLedger& ledger);
+  void Sample(WatchedLedger* process, uint64_t elapsed_ns, Instant* instant);
+  void Count(WatchedLedger* process);
   void ShowClasses(const Instant& instant, LiveView* view) const;
   void ShowThreads(Instant* instant, LiveView* view);
 
   const Limits limits_;
   ClassBook book_;
   // By image id: a pid is another process after an exec.
-  std::map<std::pair<uint64_t, uint64_t>, std::unique_ptr<Process>> processes_;
+  std::map<std::pair<uint64_t, uint64_t>, std::unique_ptr<WatchedLedger>> processes_;
   uint64_t last_look_ns_ = 0, last_count_ns_ = 0;
   uint64_t samples_ = 0;
   std::shared_ptr<const LiveView> view_;
