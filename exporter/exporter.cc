@@ -201,6 +201,7 @@ absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(const Options& options
   }
   return std::unique_ptr<Exporter>(new Exporter(std::move(impl)));
 }
+  impl->server->StartLocal();
 
 Exporter::Exporter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Exporter::~Exporter() = default;

@@ -20,6 +20,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "watchdog/process_facts.h"
 #include "watchdog/unique_fd.h"
 
 namespace lockwarden {
@@ -55,7 +56,14 @@ UniqueFd Connect(const LocalServer& server) {
 
 }  // namespace
 
-std::string LocalName(uid_t uid, pid_t pid) { return absl::StrCat(kPrefix, uid, "/", pid); }
+std::string LocalName(uid_t uid, pid_t pid, uint64_t start_ticks) {
+  return absl::StrCat(kPrefix, uid, "/", pid, "/", start_ticks);
+}
+
+std::string OwnLocalName() {
+  const auto stat = ReadProcessStat(getpid());
+  return LocalName(geteuid(), getpid(), stat.has_value() ? stat->start_ticks : 0);
+}
 
 std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user) {
   std::vector<LocalServer> servers;
@@ -66,13 +74,15 @@ std::vector<LocalServer> ParseLocalServers(const std::string& lines, uid_t user)
         absl::StrSplit(line.substr(at + 2 + sizeof(kPrefix) - 1), '/');
     LocalServer server;
     uint32_t uid = 0;
-    if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &uid) ||
-        !absl::SimpleAtoi(parts[1], &server.pid) || server.pid <= 0) {
+    uint64_t start_ticks = 0;
+    if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &uid) ||
+        !absl::SimpleAtoi(parts[1], &server.pid) || server.pid <= 0 ||
+        !absl::SimpleAtoi(parts[2], &start_ticks)) {
       continue;
     }
     if (user != 0 && uid != user) continue;
     server.uid = uid;
-    server.name = LocalName(uid, server.pid);
+    server.name = LocalName(uid, server.pid, start_ticks);
     servers.push_back(std::move(server));
   }
   // A name stands there once for the socket that listens, and once for each connection.

@@ -7,13 +7,16 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace lockwarden {
 
-// A supervisor's name in the abstract namespace: LOCAL_PREFIX UID "/" PID.
-std::string LocalName(uid_t uid, pid_t pid);
+// The name in the abstract namespace of who answers: PREFIX UID "/" PID "/" START, so that a pid
+// that is used again is another name. START as ProcessStat::start_ticks has it.
+std::string LocalName(uid_t uid, pid_t pid, uint64_t start_ticks);
+std::string OwnLocalName();
 
 struct LocalServer {
   std::string name;

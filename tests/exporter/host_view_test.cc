@@ -77,24 +77,25 @@ TEST(HostViewTest, FileSdLeadsToEachProcess) {
 TEST(LocalServersTest, OnlyOwnNamesCountAndEachOnce) {
   const std::string lines =
       "Num RefCount Protocol Flags Type St Inode Path\n"
-      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/42\n"
-      "0: 3 0 0 1 3 2 @lockwarden-serve/1000/42\n"
-      "0: 2 0 10000 1 1 1 @lockwarden-serve/0/7\n"
-      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/x\n"
-      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/9/9\n"
-      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/-4\n"
-      "0: 2 0 10000 1 1 1 /tmp/lockwarden-serve/1000/5\n";
+      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/42/900\n"
+      "0: 3 0 0 1 3 2 @lockwarden-serve/1000/42/900\n"
+      "0: 2 0 10000 1 1 1 @lockwarden-serve/0/7/900\n"
+      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/x/900\n"
+      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/9/9/9\n"
+      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/9\n"
+      "0: 2 0 10000 1 1 1 @lockwarden-serve/1000/-4/900\n"
+      "0: 2 0 10000 1 1 1 /tmp/lockwarden-serve/1000/5/900\n";
   const auto own = ParseLocalServers(lines, 1000);
   ASSERT_EQ(own.size(), 1u);
-  EXPECT_EQ(own[0].name, LocalName(1000, 42));
+  EXPECT_EQ(own[0].name, LocalName(1000, 42, 900));
   EXPECT_EQ(ParseLocalServers(lines, 0).size(), 2u);
 }
 
 TEST(LocalServersTest, OneUsersNamesLeaveRoomForTheOthers) {
   std::vector<LocalServer> servers;
-  for (pid_t pid = 1; pid <= 100; ++pid) servers.push_back({LocalName(66, pid), 66, pid});
-  for (pid_t pid = 1000; pid < 1003; ++pid) servers.push_back({LocalName(0, pid), 0, pid});
-  servers.push_back({LocalName(7, 2000), 7, 2000});
+  for (pid_t pid = 1; pid <= 100; ++pid) servers.push_back({LocalName(66, pid, 900), 66, pid});
+  for (pid_t pid = 1000; pid < 1003; ++pid) servers.push_back({LocalName(0, pid, 900), 0, pid});
+  servers.push_back({LocalName(7, 2000, 900), 7, 2000});
   const auto shared = ShareOut(servers, 0, 8);
   ASSERT_EQ(shared.size(), 6u);
   EXPECT_EQ(shared[0].uid, 0u) << "our own come first";
@@ -105,3 +106,4 @@ TEST(LocalServersTest, OneUsersNamesLeaveRoomForTheOthers) {
 
 }  // namespace
 }  // namespace lockwarden
+  EXPECT_NE(own[0].name, LocalName(1000, 42, 901)) << "another process with the same pid";
