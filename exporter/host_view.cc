@@ -1,4 +1,4 @@
-// Text in, text out: the expositions are our own, a sample a line, and no histogram in them.
+// Text in, text out: the expositions are our own, a sample a line.
 #include "exporter/host_view.h"
 
 #include <algorithm>
@@ -58,11 +58,17 @@ bool IsSampleRest(absl::string_view rest) {
          std::isfinite(value);
 }
 
-// "# HELP name ..." or "# TYPE name counter|gauge".
+// "# HELP name ..." or "# TYPE name counter|gauge|histogram".
 bool IsHead(const std::vector<absl::string_view>& words) {
   if (words.size() != 4 || !IsMetric(words[2])) return false;
   return words[1] == "HELP" ? !absl::StrContains(words[3], '\\')
-                            : words[1] == "TYPE" && (words[3] == "counter" || words[3] == "gauge");
+                            : words[1] == "TYPE" && (words[3] == "counter" || words[3] == "gauge" ||
+                                              words[3] == "histogram");
+}
+
+bool IsPartOf(absl::string_view histogram, absl::string_view sample) {
+  return !histogram.empty() && absl::ConsumePrefix(&sample, histogram) &&
+         (sample == "_bucket" || sample == "_sum" || sample == "_count");
 }
 
 class Merger {
@@ -71,12 +77,14 @@ class Merger {
     const std::string labels =
         absl::StrCat("process=\"", process.process, "\",slot=\"", process.slot, "\"");
     size_t lines = 0;
+    std::string histogram;  // whose samples follow
     for (absl::string_view line : absl::StrSplit(process.metrics, '\n', absl::SkipEmpty())) {
       if (++lines > kMostLines) break;
       if (Printable(std::string(line)) != line) continue;  // no UTF-8, or control characters
       if (absl::StartsWith(line, "# ")) {
         const std::vector<absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 3));
         if (!IsHead(words)) continue;
+        if (words[1] == "TYPE") histogram = std::string(words[3] == "histogram" ? words[2] : "");
         Family& family = At(words[2]);
         // The first one's word stands; versions may differ in theirs.
         if (!absl::StrContains(family.head, absl::StrCat("# ", words[1], " "))) {
@@ -88,7 +96,8 @@ class Merger {
       if (end == line.npos || !IsMetric(line.substr(0, end)) || !IsSampleRest(line.substr(end))) {
         continue;
       }
-      std::string& samples = At(line.substr(0, end)).samples;
+      const absl::string_view name = line.substr(0, end);
+      std::string& samples = At(IsPartOf(histogram, name) ? absl::string_view(histogram) : name).samples;
       if (line[end] == '{') {
         const absl::string_view rest = line.substr(end + 1);
         absl::StrAppend(&samples, line.substr(0, end + 1), labels,

@@ -34,11 +34,29 @@ TEST(HostViewTest, EachFamilyComesOnceWithTheSamplesOfAll) {
             "process_b{process=\"server\",slot=\"1\"} 3\n");
 }
 
+TEST(HostViewTest, AHistogramStaysTogether) {
+  const std::string page =
+      "# TYPE process_a histogram\nprocess_a_count 3\nprocess_a_sum 4\n"
+      "process_a_bucket{le=\"1e-06\"} 3\n# TYPE process_b gauge\nprocess_b_count 5\n";
+  const HostProcess first = Of("server", 0, page), second = Of("server", 1, page);
+  EXPECT_EQ(MergeMetrics({&first, &second}),
+            "# TYPE process_a histogram\n"
+            "process_a_count{process=\"server\",slot=\"0\"} 3\n"
+            "process_a_sum{process=\"server\",slot=\"0\"} 4\n"
+            "process_a_bucket{process=\"server\",slot=\"0\",le=\"1e-06\"} 3\n"
+            "process_a_count{process=\"server\",slot=\"1\"} 3\n"
+            "process_a_sum{process=\"server\",slot=\"1\"} 4\n"
+            "process_a_bucket{process=\"server\",slot=\"1\",le=\"1e-06\"} 3\n"
+            "# TYPE process_b gauge\n"
+            "process_b_count{process=\"server\",slot=\"0\"} 5\n"
+            "process_b_count{process=\"server\",slot=\"1\"} 5\n");
+}
+
 TEST(HostViewTest, WhatIsNoSampleOfOursIsLeftOut) {
   const HostProcess process =
       Of("server", 0,
          "up 1\nprocess_a one\nprocess_a{k=\"v} 1\nprocess_a{k=\"v\"}1\nprocess_a{K=\"v\"} 1\n"
-         "process_a{k=\"v\\\nprocess_A 1\n# TYPE process_a histogram\n# EOF\nprocess_a\n"
+         "process_a{k=\"v\\\nprocess_A 1\n# TYPE process_a summary\n# EOF\nprocess_a\n"
          "process_a{k=\"v\\\"} 1\nprocess_a{process=\"v\"} 1\nprocess_a{k=\"v\",k=\"w\"} 1\n"
          "process_a{a=\"1\"b=\"2\"} 1\nprocess_a{k=\"\xff\"} 1\nprocess_a 1\r\nprocess_a  1\n"
          "process_a nan(x)\nprocess_a 1e999\nlockwarden_a +Inf\n");
@@ -89,6 +107,7 @@ TEST(LocalServersTest, OnlyOwnNamesCountAndEachOnce) {
   ASSERT_EQ(own.size(), 1u);
   EXPECT_EQ(own[0].name, LocalName(1000, 42, 900));
   EXPECT_EQ(ParseLocalServers(lines, 0).size(), 2u);
+  EXPECT_NE(own[0].name, LocalName(1000, 42, 901)) << "another process with the same pid";
 }
 
 TEST(LocalServersTest, OneUsersNamesLeaveRoomForTheOthers) {
@@ -106,4 +125,3 @@ TEST(LocalServersTest, OneUsersNamesLeaveRoomForTheOthers) {
 
 }  // namespace
 }  // namespace lockwarden
-  EXPECT_NE(own[0].name, LocalName(1000, 42, 901)) << "another process with the same pid";
