@@ -17,6 +17,11 @@ constexpr const char* kRestartReasons[] = {"deadlock", "stall", "crash", "exit"}
 constexpr const char* kStallCauses[] = {"lock",      "system_call",     "running", "starved",
                                         "throttled", "uninterruptible", "ended",   "unknown"};
 constexpr const char* kHookResults[] = {"ok", "failed", "timeout", "dropped"};
+constexpr const char* kActions[] = {"dump", "abort", "restart", "kill"};
+constexpr const char* kActionResults[] = {"ok", "failed"};
+constexpr const char* kSuppressions[] = {"suppression", "baseline", "repeat", "confidence"};
+constexpr const char* kDumpMethods[] = {"ledger", "ptrace"};
+constexpr const char* kDumpResults[] = {"ok", "partial", "failed"};
 constexpr const char* kClockJumps[] = {"late", "suspend", "stopped"};
 
 // KnownTables() is the first eleven of them.
@@ -35,6 +40,11 @@ LabelValues KnownRestartReasons() { return kRestartReasons; }
 LabelValues KnownStallCauses() { return kStallCauses; }
 LabelValues KnownHookResults() { return kHookResults; }
 LabelValues KnownClockJumps() { return kClockJumps; }
+LabelValues KnownActions() { return kActions; }
+LabelValues KnownActionResults() { return kActionResults; }
+LabelValues KnownSuppressions() { return kSuppressions; }
+LabelValues KnownDumpMethods() { return kDumpMethods; }
+LabelValues KnownDumpResults() { return kDumpResults; }
 LabelValues KnownTables() { return LabelValues(kDrops).first(11); }
 LabelValues KnownDrops() { return kDrops; }
 

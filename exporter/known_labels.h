@@ -18,6 +18,11 @@ LabelValues KnownRestartReasons();
 LabelValues KnownStallCauses();  // as StallKindName() of kToldStallKinds
 LabelValues KnownHookResults();  // as IncidentHook::results()
 LabelValues KnownClockJumps();   // as ClockTrust::jumps(), and "stopped" of HeartbeatTotals
+LabelValues KnownActions();        // as WatchCounts has them, and so below
+LabelValues KnownActionResults();
+LabelValues KnownSuppressions();
+LabelValues KnownDumpMethods();
+LabelValues KnownDumpResults();
 LabelValues KnownTables();       // as ledger::TableName, without index tables
 LabelValues KnownDrops();        // tables, and what was lost elsewhere than in a table
 

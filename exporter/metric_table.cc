@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "exporter/known_labels.h"
 #include "watchdog/printable.h"
 
@@ -33,6 +34,17 @@ double Find(const std::map<std::string, uint64_t>& values, const std::string& ke
 
 constexpr MetricType kCounter = MetricType::Counter;
 constexpr MetricType kGauge = MetricType::Gauge;
+
+// Of two labels, each first value with each second one.
+MetricSamples WithZeros(LabelValues first, LabelValues second,
+                        const std::map<std::string, uint64_t>& values) {
+  MetricSamples samples;
+  for (const char* a : first) {
+    for (const char* b : second) samples[absl::StrCat(a, ",", b)] = 0;
+  }
+  for (const auto& [labels, value] : values) samples[labels] = static_cast<double>(value);
+  return samples;
+}
 
 using Beat = HeartbeatMetrics;
 constexpr char kHeartbeat[] = "heartbeat";
@@ -156,10 +168,16 @@ constexpr MetricRow kRows[] = {
     {"lockwarden_heartbeat_paused", kGauge, "1 while the heartbeat need not beat.", kHeartbeat,
      [](View v) { return ByHeartbeat(v, [](const Beat& b) { return b.paused ? 1 : 0; }); }},
     {"lockwarden_heartbeat_misses_total", kCounter,
-     "Times that the heartbeat stayed away for so long that it was told as a stall.", kHeartbeat,
-     [](View v) { return ByHeartbeat(v, [](const Beat& b) { return b.missed; }); }},
-    {"lockwarden_heartbeat_late_total", kCounter, "Beats that came after their deadline.",
-     kHeartbeat, [](View v) { return ByHeartbeat(v, [](const Beat& b) { return b.late; }); }},
+     "Deadlines that the heartbeat missed: beats that came late, and stalls that were told.",
+     "heartbeat,level",
+     [](View v) {
+       MetricSamples samples;
+       for (const auto& [name, beat] : v.watch.heartbeats) {
+         samples[absl::StrCat(Printable(name), ",late")] = static_cast<double>(beat.late);
+         samples[absl::StrCat(Printable(name), ",stall")] = static_cast<double>(beat.missed);
+       }
+       return samples;
+     }},
     {"lockwarden_stalled_threads", kGauge, "Threads whose heartbeat stays away now.", "cause",
      [](View v) { return WithZeros(KnownStallCauses(), v.watch.stalled_threads); }},
 
@@ -187,6 +205,23 @@ constexpr MetricRow kRows[] = {
     {"lockwarden_watchdog_clock_jumps_total", kCounter,
      "Times that the watchdog did not trust its own clock, and blamed nobody.", "cause",
      [](View v) { return WithZeros(KnownClockJumps(), v.watch.clock_jumps); }},
+    {"lockwarden_watchdog_actions_total", kCounter, "What the watchdog did about findings.",
+     "action,result",
+     [](View v) {
+       return WithZeros(KnownActions(), KnownActionResults(), v.watch.counts.actions);
+     }},
+    {"lockwarden_watchdog_suppressed_total", kCounter,
+     "Findings that were not told, and actions that were not taken.", "reason",
+     [](View v) { return WithZeros(KnownSuppressions(), v.watch.counts.suppressed); }},
+    {"lockwarden_dumps_total", kCounter, "Dumps of the stacks of all threads.", "method,result",
+     [](View v) {
+       return WithZeros(KnownDumpMethods(), KnownDumpResults(), v.watch.counts.dumps);
+     }},
+    {"lockwarden_dump_seconds", kGauge, "How long the last dump took.", "",
+     [](View v) { return One(v.watch.counts.dump_seconds); }},
+    {"lockwarden_overhead_seconds_total", kCounter,
+     "Processor time of Lockwarden's own process or threads, outside of the program's threads.", "",
+     [](View v) { return One(v.watch.overhead_seconds); }},
     {"lockwarden_snapshot_timestamp_seconds", kGauge,
      "When these numbers were taken, in seconds since 1970; 0 before the first time.", "",
      [](View v) { return One(v.watch.snapshot_timestamp_seconds); }},
@@ -228,6 +263,20 @@ constexpr MetricRow kRows[] = {
 
 absl::Span<const MetricRow> MetricTable() { return kRows; }
 
+namespace {
+
+std::vector<prometheus::ClientMetric::Label> Labels(const char* names, const std::string& values) {
+  const std::string name = names;
+  if (name.empty()) return {};
+  const size_t comma = name.find(',');
+  if (comma == name.npos) return {{name, values}};
+  const size_t second = values.rfind(',');
+  return {{name.substr(0, comma), values.substr(0, second)},
+          {name.substr(comma + 1), values.substr(second + 1)}};
+}
+
+}  // namespace
+
 std::vector<prometheus::MetricFamily> Families(const PageSource& source) {
   std::vector<prometheus::MetricFamily> families;
   families.reserve(MetricTable().size());
@@ -238,7 +287,7 @@ std::vector<prometheus::MetricFamily> Families(const PageSource& source) {
     family.type = row.type;
     for (const auto& [label, value] : row.read(source)) {
       prometheus::ClientMetric metric;
-      if (*row.label != '\0') metric.label.push_back({row.label, label});
+      metric.label = Labels(row.label, label);
       (row.type == kCounter ? metric.counter.value : metric.gauge.value) = value;
       family.metric.push_back(std::move(metric));
     }

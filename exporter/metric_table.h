@@ -16,7 +16,8 @@
 
 namespace lockwarden {
 
-// By label value; by "" for a metric without a label.
+// By label value; by "" for a metric without a label, by "VALUE,SECOND" for one with two (the
+// second one is of few known values, none of which has a comma).
 using MetricSamples = std::map<std::string, double>;
 
 // What a page is made of.
@@ -29,7 +30,7 @@ struct MetricRow {
   const char* name;  // whole, with the prefix
   prometheus::MetricType type;
   const char* help;   // one line, no backslash: prometheus-cpp 1.0 does not escape it
-  const char* label;  // its name; "": none
+  const char* label;  // its name; "": none; "NAME,SECOND": two
   MetricSamples (*read)(const PageSource& source);
 };
 

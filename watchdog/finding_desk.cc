@@ -124,6 +124,9 @@ void FindingDesk::CopyTo(MetricsView* view) const {
   view->incident_write_errors = write_errors_;
   view->incident_bytes = bytes_;
   view->incidents_removed = removed_;
+  view->counts.suppressed["suppression"] = suppressed_;
+  view->counts.suppressed["baseline"] = known_;
+  view->counts.suppressed["repeat"] = repeats_ + merged_;
   view->shown_findings.assign(shown_.begin(), shown_.end());
   view->deadlock_last_timestamp_seconds = last_deadlock_seconds_;
   for (FindingKind kind : {FindingKind::kDeadlock, FindingKind::kSelfDeadlock}) {

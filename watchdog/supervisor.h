@@ -131,6 +131,7 @@ class Supervisor {
   ClockTrust clocks_;
   ServiceManager service_;
   IncidentHook hook_;
+  WatchCounts counts_;
   uint64_t checks_ = 0;
   double check_seconds_ = 0;
 

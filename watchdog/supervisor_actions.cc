@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "watchdog/process_facts.h"
@@ -63,6 +64,7 @@ bool Supervisor::Act(const Finding& finding, WatchedProcess* process, uint64_t n
   if (!ActsOn(finding.kind, Confidence::kProven, options_.profile)) return false;  // another kind
   if (process->HasEnded() || process->kill_at_ns != 0) return false;
   if (!ActsOn(finding.kind, finding.confidence, options_.profile)) {
+    ++counts_.suppressed["confidence"];
     setup_.desk->Notice(absl::StrCat("did not ", WhatFor(action, *process),
                                      ": the deadlock is ", ConfidenceName(finding.confidence),
                                      ", and profile=", ProfileName(options_.profile),
@@ -84,16 +86,19 @@ bool Supervisor::End(DeadlockAction action, EndedByUs why, WatchedProcess* proce
     if (program_ == 0) return true;
     ended_by_us_ = why;
     KillProcessTree(program_);
+    ++counts_.actions["restart,ok"];
     return true;
   }
   if (!(tid != 0 && process->SignalThread(tid, SIGABRT)) && !process->Signal(SIGABRT)) {
     if (errno != ESRCH) {
+      ++counts_.actions["abort,failed"];
       setup_.desk->Notice(
           absl::StrCat("cannot ", WhatFor(action, *process), ": ", std::strerror(errno)));
     }
     return false;
   }
   if (process->pid() == program_) ended_by_us_ = why;
+  ++counts_.actions["abort,ok"];
   process->kill_at_ns = now_ns + kAbortGraceNs;
   process->kill_latest_ns = now_ns + kCoreFileNs;
   return true;
@@ -131,6 +136,7 @@ void Supervisor::KillOverdue(uint64_t now_ns) {
     if (process->kill_at_ns == 0 || now_ns < process->kill_at_ns) continue;
     if (now_ns < process->kill_latest_ns && IsDumpingCore(pid)) continue;
     process->Signal(SIGKILL);
+    if (!std::exchange(process->killed, true)) ++counts_.actions["kill,ok"];
   }
 }
 

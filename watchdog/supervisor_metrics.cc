@@ -16,6 +16,12 @@ double RealtimeSeconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
+double OwnCpuSeconds() {
+  timespec used;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
 }  // namespace
 
 absl::Status Supervisor::StartMetrics() {
@@ -91,7 +97,9 @@ void Supervisor::Publish(uint64_t now_ns) {
   totals.CopyTo(&view);
   heartbeats.CopyTo(&view);
   for (const auto& [cause, count] : clocks_.jumps()) view.clock_jumps[cause] = count;
+  view.counts = counts_;
   setup_.desk->CopyTo(&view);
+  view.overhead_seconds = OwnCpuSeconds();
   view.hooks = hook_.results();
   view.processes_seen = processes_seen_;
   view.processes = processes_.size();

@@ -51,6 +51,7 @@ class WatchedProcess {
   // When SIGKILL follows an abort that has not ended it; 0: none is due.
   uint64_t kill_at_ns = 0;
   uint64_t kill_latest_ns = 0;  // however long its core file takes
+  bool killed = false;          // that signal was sent
 
  private:
   class LateResolver;

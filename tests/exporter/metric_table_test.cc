@@ -27,7 +27,9 @@ double Value(const std::vector<prometheus::MetricFamily>& families, const std::s
   for (const auto& family : families) {
     if (family.name != name) continue;
     for (const auto& metric : family.metric) {
-      if ((metric.label.empty() ? "" : metric.label[0].value) != label) continue;
+      std::string values;
+      for (const auto& one : metric.label) values += (values.empty() ? "" : ",") + one.value;
+      if (values != label) continue;
       return family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value;
     }
   }
@@ -102,6 +104,11 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   view.incidents_removed = 59;
   view.hooks = {{"ok", 60}};
   view.clock_jumps = {{"suspend", 61}};
+  view.counts = {.actions = {{"abort,ok", 62}},
+                 .suppressed = {{"confidence", 63}},
+                 .dumps = {{"ptrace,partial", 64}},
+                 .dump_seconds = 65};
+  view.overhead_seconds = 66;
   LiveView live = LiveView::Empty();
   live.classes.push_back({.name = "a lock.cc:1",
                           .counts = {9, 10, 11.5, 40.5},
@@ -164,8 +171,12 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
       {"lockwarden_heartbeat_last_timestamp_seconds", "net", 53},
       {"lockwarden_heartbeat_deadline_seconds", "net", 54},
       {"lockwarden_heartbeat_paused", "net", 1},
-      {"lockwarden_heartbeat_misses_total", "net", 55},
-      {"lockwarden_heartbeat_late_total", "net", 56},
+      {"lockwarden_heartbeat_misses_total", "net,stall", 55},
+      {"lockwarden_watchdog_actions_total", "abort,ok", 62},
+      {"lockwarden_watchdog_suppressed_total", "confidence", 63},
+      {"lockwarden_dumps_total", "ptrace,partial", 64},
+      {"lockwarden_dump_seconds", "", 65},
+      {"lockwarden_overhead_seconds_total", "", 66},
       {"lockwarden_stalled_threads", "lock", 57},
       {"lockwarden_incident_bytes", "", 58},
       {"lockwarden_incidents_removed_total", "", 59},
@@ -203,6 +214,18 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   const auto families = Families({view, live});
   for (const auto& expected : kExpected) {
     EXPECT_EQ(Value(families, expected.name, expected.label), expected.value) << expected.name;
+  }
+}
+
+TEST(MetricTableTest, AHeartbeatsNameMayHaveACommaAndStaysOneValue) {
+  MetricsView view;
+  view.heartbeats["a,b"] = {.missed = 1};
+  for (const auto& family : FamiliesOf(view)) {
+    if (family.name != "lockwarden_heartbeat_misses_total") continue;
+    ASSERT_EQ(family.metric.size(), 2u);
+    EXPECT_EQ(family.metric[1].label[0].value, "a,b");
+    EXPECT_EQ(family.metric[1].label[1].name, "level");
+    EXPECT_EQ(family.metric[1].label[1].value, "stall");
   }
 }
 
