@@ -2,7 +2,6 @@
 // collector and pages as the supervisor's.
 #include "lockwarden/exporter.h"
 
-#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "exporter/live_collector.h"
 #include "exporter/metric_table.h"
 #include "exporter/own_ledger.h"
+#include "exporter/own_threads.h"
 #include "exporter/page_server.h"
 #include "exporter/quiet_signals.h"
 #include "watchdog/finding_desk.h"
@@ -82,7 +82,7 @@ class OwnWatch {
   };
 
   void Run() {
-    pthread_setname_np(pthread_self(), "lockwarden-own");
+    BeginOwnThread("lockwarden-own");
     const Options options;
     auto nowhere = ReportSink::File("/dev/null");
     if (!nowhere.ok()) return;
@@ -201,6 +201,7 @@ absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(const Options& options
   auto impl = std::make_unique<Impl>();
   if (!options.credentials.empty()) impl->server->Protect(options.credentials);
   impl->server->StartLooking();
+  impl->server->StartLocal();
   if (!options.address.empty()) {
     if (const absl::Status status = impl->server->Start(options.address); !status.ok()) {
       return status;
@@ -208,7 +209,6 @@ absl::StatusOr<std::unique_ptr<Exporter>> Exporter::Start(const Options& options
   }
   return std::unique_ptr<Exporter>(new Exporter(std::move(impl)));
 }
-  impl->server->StartLocal();
 
 Exporter::Exporter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Exporter::~Exporter() = default;

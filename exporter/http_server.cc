@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "exporter/own_threads.h"
 #include "exporter/quiet_signals.h"
 
 namespace lockwarden {
@@ -185,7 +186,7 @@ int HttpServer::MsUntilNextDeadline() const {
 }
 
 void HttpServer::Run() {
-  pthread_setname_np(pthread_self(), "lockwarden-http");
+  BeginOwnThread("lockwarden-http");
   epoll_event events[64];
   for (;;) {
     const int count = epoll_wait(epoll_.get(), events, 64, MsUntilNextDeadline());

@@ -1,7 +1,6 @@
 // When to look; what to look at is LiveModel's.
 #include "exporter/live_collector.h"
 
-#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "exporter/live_model.h"
+#include "exporter/own_threads.h"
 #include "exporter/quiet_signals.h"
 
 namespace lockwarden {
@@ -69,7 +69,7 @@ std::shared_ptr<const LiveView> LiveCollector::Latest() const {
 }
 
 void LiveCollector::Run() {
-  pthread_setname_np(pthread_self(), "lockwarden-look");
+  BeginOwnThread("lockwarden-look");
   LiveModel model;
   std::minstd_rand random(std::random_device{}());
   std::uniform_real_distribution<double> factor(0.5, 1.5);

@@ -2,6 +2,7 @@
 // it as the hooks do with libc's.
 #include "runtime/recorder_api.h"
 
+#include "runtime/exempt_thread.h"
 #include "runtime/own_objects.h"
 #include "runtime/own_wait.h"
 #include "runtime/shared_acquire.h"
@@ -58,6 +59,16 @@ void NameOnce(const void* object, const char* name) {
 }
 
 }  // namespace lockwarden::ledger
+
+void lockwarden_exempt_thread_v1() {
+  using namespace lockwarden::ledger;
+  InScope(LOCKWARDEN_CFA, [] { return 0; }, [](const auto& scope) {
+    // Relaxed: own record; a reader may take one look more until it sees it.
+    scope.record()->exempt.store(1, std::memory_order_relaxed);
+    return 0;
+  });
+  this_thread.SetInRuntime(true);  // hooks step aside from now on
+}
 
 const lockwarden::ledger::RecorderApi* lockwarden_recorder_v1() {
   return &lockwarden::ledger::kApi;

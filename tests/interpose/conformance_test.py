@@ -28,6 +28,7 @@ ARGUMENTS = argparse.Namespace()
 # What only Lockwarden's own headers and types call, and what AddressSanitizer asks.
 NOT_A_HOOK = {
     "lockwarden_recorder_v1", "lockwarden_order_v1", "lockwarden_thread_v1",
+    "lockwarden_exempt_thread_v1",
     "lockwarden_user_about_to_wait",
     "lockwarden_user_acquired", "lockwarden_user_released", "lockwarden_user_named",
     "lockwarden_user_destroyed", "lockwarden_heartbeat_v1", "lockwarden_user_beat",

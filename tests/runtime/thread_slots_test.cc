@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "runtime/exempt_thread.h"
 #include "runtime/thread_names.h"
 #include "tests/runtime/fake_lock.h"
 #include "tests/runtime/small_ledger.h"
@@ -44,6 +45,22 @@ TEST_F(ThreadSlotsTest, AThreadIsLiveUntilItsEndIsSeen) {
   EXPECT_EQ(StateOf(RecordAt(slot).state), ThreadState::kExiting);
   EXPECT_EQ(header().threads_started, 2u);
   EXPECT_EQ(header().threads_exited, 1u);
+}
+
+TEST_F(ThreadSlotsTest, AnExemptThreadSaysSoAndIsRecordedNoMore) {
+  FakeLock before, after;
+  const uint32_t slot = RunThread([&] {
+    Acquire(&before);
+    lockwarden_exempt_thread_v1();
+    EXPECT_FALSE(Acquire(&after));
+    EXPECT_EQ(Release(&after), 0u);
+    EXPECT_EQ(this_thread.record->exempt, 1u);
+    EXPECT_EQ(this_thread.record->acquisitions, 1u);
+  });
+  EXPECT_EQ(StateOf(RecordAt(slot).state), ThreadState::kExiting) << "its end is seen";
+  EXPECT_EQ(FindLock(&after), 0u);
+  EXPECT_TRUE(Acquire(&after)) << "others are recorded as before";
+  Release(&after);
 }
 
 TEST_F(ThreadSlotsTest, TheSlotOfAnEndedThreadIsUsedAgainAndItsCountsAreKept) {

@@ -1,0 +1,11 @@
+// What each thread of the exporter does first, in a service that is itself recorded.
+//
+// Thread safety: acts on the calling thread.
+#pragma once
+
+namespace lockwarden {
+
+// Names it, and takes it out of the recording, if there is any.
+void BeginOwnThread(const char* name);
+
+}  // namespace lockwarden
