@@ -104,6 +104,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   if (args[0] == "run") return ParseRun(args);
   if (args[0] == "serve") return ParseServe(args);
   if (args[0] == "inspect") return ParseRequest(CommandLine::What::kInspect, args);
+  if (args[0] == "top") return ParseRequest(CommandLine::What::kTop, args);
   if (args[0] == "report") return ParseRequest(CommandLine::What::kReport, args);
   const bool option = absl::StartsWith(args[0], "-");
   return absl::InvalidArgumentError(absl::StrCat("unknown ", option ? "option " : "command ",

@@ -47,6 +47,15 @@ std::vector<CommandInfo> MakeCommands() {
          "whether threads may be stopped, some 50 us each, to copy their stacks; no: only those\n"
          "that sleep in a system call are shown"},
         {"watch", "TIME", "no; without a value 2s", "look again and again", true}}},
+      {"top",
+       "[--plain] [--every=TIME] [PID]",
+       "live view: threads, what they hold and wait for; lock classes",
+       "Shows the threads of every program that runs under lockwarden run, or links an Exporter, and "
+       "is this user's (as root: anybody's): what they hold and wait for, who holds it, since when; "
+       "the lock classes by time waited; a deadlock in red on top. PID: of a watched process, or of "
+       "its supervisor. Without a terminal one pass as text.",
+       {{"plain", "", "no", "one pass as text, then end", true},
+        {"every", "TIME", "1s", "how often to look: 100ms to 1h"}}},
       {"report",
        "[options] FILE|DIR...",
        "render incidents and merge lock graphs",

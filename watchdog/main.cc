@@ -17,6 +17,7 @@
 #include "watchdog/run_command.h"
 #include "watchdog/serve_command.h"
 #include "watchdog/shipped_text.h"
+#include "watchdog/top_command.h"
 
 namespace lockwarden {
 namespace {
@@ -103,6 +104,15 @@ ExitStatus MakeReport(const std::vector<std::string>& arguments) {
   return request.ok() ? ReportCommand(*request) : UsageError(request.status().message());
 }
 
+ExitStatus Top(const std::vector<std::string>& arguments) {
+  const auto request = ParseTop(arguments);
+  if (!request.ok()) return UsageError(request.status().message());
+  const absl::Status status = TopCommand(*request);
+  if (status.ok()) return {0, 0};
+  UsageError(status.message());
+  return {1, 0};
+}
+
 ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inherited) {
   const char* variable = getenv(ledger::kOptionsVariable);
   const std::string from_environment = variable == nullptr ? "" : variable;
@@ -124,6 +134,8 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
       return Inspect(line->arguments);
     case CommandLine::What::kReport:
       return MakeReport(line->arguments);
+    case CommandLine::What::kTop:
+      return Top(line->arguments);
     case CommandLine::What::kRun:
       break;
   }

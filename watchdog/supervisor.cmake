@@ -29,9 +29,10 @@ target_sources(lockwarden_watchdog PRIVATE
   suppressions.cc
   test_desk.cc
   text_file.cc
+  top_request.cc
   watched_process.cc)
 
 add_executable(lockwarden main.cc build_id.cc)
 target_compile_definitions(lockwarden PRIVATE LOCKWARDEN_VERSION="${PROJECT_VERSION}")
-target_link_libraries(lockwarden PRIVATE lockwarden_watchdog lockwarden_exporter)
+target_link_libraries(lockwarden PRIVATE lockwarden_watchdog lockwarden_exporter lockwarden_top)
 target_link_options(lockwarden PRIVATE -Wl,--build-id)
