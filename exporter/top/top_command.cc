@@ -1,12 +1,12 @@
 // Asks on a side thread, so that somebody who does not answer keeps no key waiting; draws and
 // takes keys on the main thread.
 #include <fcntl.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <csignal>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "exporter/local_get.h"
+#include "exporter/quiet_signals.h"
 #include "exporter/top/top_data.h"
 #include "exporter/top/top_screen.h"
 #include "exporter/top/top_terminal.h"
@@ -53,6 +54,7 @@ class Feed {
   }
 
   void Start(absl::Duration every) {
+    const BlockAllSignals block;  // they are the main thread's
     thread_ = std::thread([this, every] {
       for (;;) {
         Ask();
@@ -132,6 +134,10 @@ absl::Status NobodyThere(int pid) {
 }  // namespace
 
 absl::Status TopCommand(const TopRequest& request) {
+  // The command blocks signals, for `run`; here Ctrl-C ends, and the terminal may change its size.
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   Feed feed(request.pid);
   feed.Ask();
   // The first question makes them look; what they saw comes with the next answer.
