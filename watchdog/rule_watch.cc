@@ -14,6 +14,7 @@ namespace {
 constexpr uint32_t kBatch = 4096;  // edges
 constexpr size_t kEdgesALook = 65'536;
 constexpr uint32_t kPatience = 100;    // looks at an edge that never becomes whole
+constexpr size_t kNamedALook = 512;    // locks: about 50 ms of symbols at worst
 constexpr size_t kNamesKept = 65'536;  // locks; then they are worked out anew
 
 bool CouldBlockForEver(const ledger::OrderWitness& witness) {
@@ -27,11 +28,18 @@ ledger::Mode ModeIn(uint8_t bits) { return static_cast<ledger::Mode>(bits & ledg
 void RuleWatch::Look(const Snapshot& snapshot, const FindingParts& parts, bool last,
                      std::vector<Finding>* findings) {
   if (rules_ == nullptr || rules_->empty()) return;
-  std::vector<EdgeInfo> due = std::move(fresh_);
-  fresh_.clear();
-  ReadEdges(snapshot, last);
-  if (last) std::move(fresh_.begin(), fresh_.end(), std::back_inserter(due));
-  for (const EdgeInfo& edge : due) Judge(edge, parts, findings);
+  const auto make_due = [&] {
+    std::move(fresh_.begin(), fresh_.end(), std::back_inserter(due_));
+    fresh_.clear();
+  };
+  make_due();
+  if (last || due_.size() < kEdgesALook) ReadEdges(snapshot, last);
+  if (last) make_due();
+  named_ = 0;
+  while (!due_.empty() && (last || named_ < kNamedALook)) {
+    Judge(due_.front(), parts, findings);
+    due_.pop_front();
+  }
 }
 
 void RuleWatch::ReadEdges(const Snapshot& snapshot, bool last) {
@@ -99,6 +107,7 @@ const std::set<std::string>& RuleWatch::NamesOf(LockKey key, const FindingParts&
   const auto [entry, fresh] = names_.try_emplace(key);
   std::set<std::string>& names = entry->second;
   if (!fresh) return names;
+  ++named_;
   const LockInfo info = reader_->Lock(key);
   const ClassInfo lock_class = reader_->Class(info.lock_class);
   names = {info.name, lock_class.name};

@@ -2,13 +2,15 @@
 // thread asked for one lock while it held another, whoever's locks they are.
 //
 // A new edge is looked at a look later, when the locks have got the names that the program
-// gives them as it takes them. Each pair of stacks is told once. Acquisitions with a time limit
+// gives them as it takes them; to find out what a lock is called takes symbols, so of very many
+// locks only so many a look. Each pair of stacks is told once. Acquisitions with a time limit
 // are let pass, as tries are, which leave no edge.
 //
 // Written and read by: the judge's thread. Must never: search the graph.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <set>
 #include <string>
 #include <utility>
@@ -40,7 +42,9 @@ class RuleWatch {
   const OrderRules* rules_;
   uint32_t next_edge_ = 0;
   uint32_t stalled_looks_ = 0;
-  std::vector<EdgeInfo> fresh_;
+  std::vector<EdgeInfo> fresh_;  // of this look
+  std::deque<EdgeInfo> due_;
+  size_t named_ = 0;  // locks, in this look
   absl::flat_hash_map<LockKey, std::set<std::string>> names_;
   std::set<std::pair<uint64_t, uint64_t>> told_;  // stacks, or sites where there are none
 };
