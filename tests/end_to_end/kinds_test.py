@@ -74,6 +74,17 @@ class Kinds(Case):
                 ]
                 self.assertEqual(told, [expected])
 
+    def test_two_deadlocks_of_one_process_are_each_told_once(self):
+        supervisor = self.start(
+            self.supervised(*command("stuck", "two_pairs"), flags=["--on-deadlock=report"]),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        until(lambda: len(self.findings()) >= 2, "both reports")
+        end(supervisor)  # what it still had to say is said now
+        told = [(f["kind"], {lock["kind"] for lock in f["locks"]}, len(f["cycle"]))
+                for f in self.findings()]
+        self.assertCountEqual(told, [("deadlock", {"mutex"}, 2), ("deadlock", {"spinlock"}, 2)])
+
     def test_its_healthy_twin_is_not(self):
         for name, kind in STUCK:
             with self.subTest(program=name, kind=kind):

@@ -10,13 +10,13 @@
 #include <threads.h>
 #include <unistd.h>
 
-static int healthy;
+static int healthy, parties = 2;
 static atomic_int arrived;
 
-// Both have taken their first lock when either goes on, unless they run one after another.
+// All have taken their first lock when either goes on, unless they run one after another.
 static void Meet(void) {
   ++arrived;
-  while (!healthy && arrived < 2) sched_yield();
+  while (!healthy && arrived < parties) sched_yield();
 }
 
 static void Pair(void* (*first)(void*), void* (*second)(void*)) {
@@ -42,6 +42,25 @@ static void Spin(void) {
   pthread_spin_init(&spin_a, PTHREAD_PROCESS_PRIVATE);
   pthread_spin_init(&spin_b, PTHREAD_PROCESS_PRIVATE);
   Pair(SpinAb, SpinBa);
+}
+
+// Two deadlocks that have nothing to do with each other.
+static pthread_mutex_t north = PTHREAD_MUTEX_INITIALIZER, south = PTHREAD_MUTEX_INITIALIZER;
+static void* Both(pthread_mutex_t* first, pthread_mutex_t* second) {
+  pthread_mutex_lock(first);
+  Meet();
+  pthread_mutex_lock(second);
+  pthread_mutex_unlock(second);
+  pthread_mutex_unlock(first);
+  return NULL;
+}
+static void* NorthSouth(void* unused) { return (void)unused, Both(&north, &south); }
+static void* SouthNorth(void* unused) { return (void)unused, Both(&south, &north); }
+static void* SpinPair(void* unused) { return Spin(), unused; }
+static void* MutexPair(void* unused) { return Pair(NorthSouth, SouthNorth), unused; }
+static void TwoPairs(void) {
+  parties = 4;
+  Pair(SpinPair, MutexPair);
 }
 
 // One holds a spin lock and wants a mutex, the other the reverse.
@@ -193,6 +212,7 @@ static const struct {
   const char* kind;
   void (*run)(void);
 } kKinds[] = {
+    {"two_pairs", TwoPairs},
     {"spin", Spin},           {"spin_mutex", SpinMutex}, {"spin_self", SpinSelf},
     {"barrier", Barrier},     {"mtx", Mtx},              {"cnd", Cnd},
     {"once_self", OnceSelf},  {"once", Once},            {"once_mutex", OnceMutex},
