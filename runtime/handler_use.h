@@ -6,6 +6,10 @@
 // no hooks, handlers that were installed by a raw system call are known as well, and
 // whoever asks for a handler gets the program's own.
 //
+// Whether that code has blocked the handler's signal meanwhile is asked of the kernel, but only
+// once a handler has taken the lock, and where stacks are captured anyway: what a handler takes
+// for the first time makes every thread forget its stacks, so that all come by once more.
+//
 // Stacks in handlers are not kept in the per-thread cache, so each acquire there comes by
 // here; an acquire elsewhere does when its stack is new to its thread. Only where stacks
 // are recorded (stacks=full).

@@ -192,7 +192,7 @@ LockUse RelearnLock(ThreadRecord* record, const void* lock, DescribeLock describ
   // Relaxed: a hint. Nobody has taken it yet, so that its record does not say by what code;
   // see handler_use.h.
   if (TellsUses(KindOf(now)) && TheSettings().stacks == StackMode::kFull &&
-      lock_record.plain_stack.load(std::memory_order_relaxed) == 0) {
+      (lock_record.plain_stack.load(std::memory_order_relaxed) & kPlainStack) == 0) {
     return {};
   }
   return Remember(ledger, record, index, now, address);

@@ -56,8 +56,15 @@ constexpr uint32_t LifeIn(uint32_t generation_word) {
   return generation == kGenerationMask ? 1 : generation + 1;  // 0: before the first life
 }
 
-// In plain_stack: it was only taken to read so far.
+// In plain_stack, above the stack: it was only taken to read so far; and, once a handler has
+// taken the lock, what signals were blocked where code outside handlers took it.
 inline constexpr uint32_t kPlainShared = 1u << 31;
+inline constexpr uint32_t kPlainAsk = 1u << 30;       // a handler has
+inline constexpr uint32_t kPlainBlocked = 1u << 28;   // the handler's signal
+inline constexpr uint32_t kPlainDoubtful = 2u << 28;  // others
+inline constexpr uint32_t kPlainOpen = 3u << 28;      // not the handler's
+inline constexpr uint32_t kPlainMask = kPlainOpen;    // 0: it was not asked; the highest counts
+inline constexpr uint32_t kPlainStack = kPlainBlocked - 1;
 
 // Conditions: the index of the mutex that was last waited with, plus 1. A condition is not
 // released by anybody.

@@ -101,7 +101,9 @@ struct MisuseRecord {
   std::atomic<uint32_t> count{0};         // how often: same kind, site and stack
   std::atomic<PackedRef> lock{0};         // kTwoMutexes: the condition. With the other's mode
   std::atomic<PackedRef> other_lock{0};   // kTwoMutexes: this thread's mutex. kOrderViolation:
-                                          // what it holds, with its mode
+                                          // what it holds, with its mode.
+                                          // kTakenInHandler: the signals that were blocked
+                                          // there, bit n-1 for signal n; 0: not known
   std::atomic<uint64_t> site{0};          // return address of the call that did it
   std::atomic<uint64_t> time_ns{0};
   std::atomic<uint64_t> ready{0};

@@ -72,8 +72,8 @@ class ProcessJudge::Impl {
                        parts_, now_ns, &findings);
     }
     if (options_.predict && signal_locks_.waits()) {
-      signal_locks_.Tell(parts_, kernel_->CaughtSignals(), detector_.has_suspects(), now_ns,
-                         &findings);
+      signal_locks_.Tell(parts_, kernel_->CaughtSignals(),
+                         {.now_ns = now_ns, .hold = detector_.has_suspects()}, &findings);
     }
     rules_.Look(snapshot_, parts_, /*last=*/false, &findings);
     if (options_.predict) Predict(now_ns, /*last=*/false, &findings);
@@ -91,7 +91,7 @@ class ProcessJudge::Impl {
     TellMisuse(now_ns, /*last=*/true, &findings);
     exits_.Look(snapshot_, parts_, now_ns, /*last=*/true, &findings);
     if (options_.predict) {
-      signal_locks_.Tell(parts_, std::nullopt, /*hold=*/false, now_ns, &findings);
+      signal_locks_.Tell(parts_, std::nullopt, {.now_ns = now_ns, .last = true}, &findings);
     }
     rules_.Look(snapshot_, parts_, /*last=*/true, &findings);
     if (options_.predict) Predict(now_ns, /*last=*/true, &findings);

@@ -100,7 +100,8 @@ LockInfo LedgerReader::Lock(LockKey key) const {
     info.own_releases = Load(record.own_releases);
   } else if (info.kind != ledger::LockKind::kFileLock) {
     const uint32_t plain = Load(record.plain_stack);
-    info.plain_stack = plain & ~ledger::kPlainShared;
+    info.plain_stack = plain & ledger::kPlainStack;
+    info.plain_mask = plain & ledger::kPlainMask;
     info.plain_shared = (plain & ledger::kPlainShared) != 0;
   }
   if (info.kind > ledger::LockKind::kUser) {
@@ -197,7 +198,9 @@ std::optional<MisuseInfo> LedgerReader::Misuse(uint32_t index) const {
     info.lock = KeyOf(lock);
     if (!order) info.mode = ledger::ModeOf(lock);
   }
-  if (other != 0 && IsLock(other)) {
+  if (info.kind == ledger::MisuseKind::kTakenInHandler) {
+    info.blocked = other;
+  } else if (other != 0 && IsLock(other)) {
     info.other_lock = KeyOf(other);
     info.other_mode = ledger::ModeOf(other);
   }

@@ -11,7 +11,8 @@
 namespace lockwarden {
 namespace {
 
-constexpr uint64_t kHeldBack = 2'000'000'000;  // nanoseconds
+constexpr uint64_t kHeldBack = 2'000'000'000;      // nanoseconds
+constexpr uint64_t kAskedWithin = 10'000'000'000;  // the same
 constexpr size_t kSignalsNamed = 4;
 constexpr uint64_t kLibcsOwn = uint64_t{3} << 31;  // 32 and 33: cancellation, setuid of all threads
 
@@ -38,7 +39,8 @@ Finding SignalLockFinding(const FindingParts& parts, const MisuseInfo& taken, co
                           uint64_t now_ns) {
   Finding finding = parts.Begin(FindingKind::kSignalUnsafeLock,
                                 taken.time_ns != 0 ? taken.time_ns : now_ns);
-  finding.confidence = Confidence::kPossible;
+  const bool open = lock.plain_mask == ledger::kPlainOpen;
+  finding.confidence = open ? Confidence::kLikely : Confidence::kPossible;
   FindingThread thread = parts.Thread(taken.thread_serial);
   const size_t at = parts.AddLock(&finding, taken.lock);
   const std::string label = finding.locks[at].label;
@@ -61,8 +63,22 @@ Finding SignalLockFinding(const FindingParts& parts, const MisuseInfo& taken, co
       ", the handler waits for ever for the code that it has interrupted."));
   finding.threads.push_back(std::move(thread));
   finding.evidence.push_back("both were seen, the handler by the kernel's frame on its stack");
-  finding.evidence.push_back("whether the other code blocks the signal while it holds the lock, or "
-                             "runs in threads that the signal cannot reach, is not known");
+  // What is blocked in the handler, if it is little.
+  const std::string handled =
+      SignalNames(taken.blocked == 0 ? std::nullopt : std::optional(taken.blocked));
+  if (open) {
+    finding.evidence.push_back(absl::StrCat("the other code had not blocked ",
+                                            handled.empty() ? "the handler's signal" : handled,
+                                            " when it took the lock"));
+  } else if (lock.plain_mask == ledger::kPlainDoubtful) {
+    finding.evidence.push_back(
+        "the other code had some signals blocked; whether the handler's is "
+        "among them is not known");
+  } else {
+    finding.evidence.push_back(
+        "whether the other code blocks the signal while it holds the lock, "
+        "or runs in threads that the signal cannot reach, is not known");
+  }
   if (const std::string names = SignalNames(caught); !names.empty()) {
     finding.evidence.push_back(absl::StrCat("signals that the process has handlers for: ", names));
   }
@@ -97,19 +113,24 @@ bool SignalLockWatch::Conflicts(const MisuseInfo& taken, const LockInfo& lock) c
   return !both_read;
 }
 
-void SignalLockWatch::Tell(const FindingParts& parts, std::optional<uint64_t> caught, bool hold,
-                           uint64_t now_ns, std::vector<Finding>* findings) {
+void SignalLockWatch::Tell(const FindingParts& parts, std::optional<uint64_t> caught, Moment moment,
+                           std::vector<Finding>* findings) {
   std::erase_if(pending_, [&](const Pending& pending) {
     const LockInfo lock = reader_->Lock(pending.taken.lock);
     // Of a life that is over, and that was followed by another, nothing more will be known.
     if (lock.kind == ledger::LockKind::kNone || (!lock.alive && lock.serial == 0)) return true;
     if (covered_.contains(pending.taken.lock)) return true;
-    if (lock.plain_stack == 0 || !Conflicts(pending.taken, lock)) return !lock.alive;
-    if (hold && now_ns - pending.since_ns < kHeldBack) return false;
+    const bool blocked = lock.plain_mask == ledger::kPlainBlocked;
+    if (lock.plain_stack == 0 || blocked || !Conflicts(pending.taken, lock)) return !lock.alive;
+    // That code may come by again, and then it is asked what it blocks.
+    const bool may_be_asked = lock.plain_mask == 0 && lock.alive && !moment.last;
+    const uint64_t waited_ns = moment.now_ns - pending.since_ns;
+    if (moment.hold && waited_ns < kHeldBack) return false;
+    if (may_be_asked && waited_ns < kAskedWithin) return false;
     const std::string handler = HandlerOf(parts, pending.taken.stack);
     if (told_.insert({lock.lock_class, handler}).second) {
       findings->push_back(
-          SignalLockFinding(parts, pending.taken, lock, handler, caught, now_ns));
+          SignalLockFinding(parts, pending.taken, lock, handler, caught, moment.now_ns));
     }
     return true;
   });

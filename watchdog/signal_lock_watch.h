@@ -5,7 +5,9 @@
 //   - the handler's call can block: no try, no time limit (the recorder leaves those out);
 //   - code outside handlers takes the same lock, in a mode that conflicts;
 //   - the lock is not recursive and does not check for errors.
-// Whether that code blocks the signal meanwhile is not known, so it is `possible`.
+//   - that code was not seen to have the handler's signal blocked (runtime/handler_use.h). Seen
+//     with the signal open it is `likely`; what blocks others, or was only seen before the handler
+//     came, `possible`.
 // Each pair of lock class and handler is told once.
 //
 // Written and read by: the judge's thread.
@@ -32,10 +34,15 @@ class SignalLockWatch {
   void Add(const MisuseInfo& taken, uint64_t now_ns);  // kTakenInHandler
   // A deadlock of a handler with the code that it interrupted was told.
   void Cover(LockKey lock) { covered_.insert(lock); }
-  // While a deadlock is suspected (`hold`) news are kept back for a while: it may be the
-  // real thing. `caught`: signals that have a handler, bit n-1 for signal n.
-  void Tell(const FindingParts& parts, std::optional<uint64_t> caught, bool hold,
-            uint64_t now_ns, std::vector<Finding>* findings);
+  struct Moment {
+    uint64_t now_ns = 0;
+    bool hold = false;  // a deadlock is suspected: it may be the real thing
+    bool last = false;  // there will be no other look
+  };
+  // News are kept back for a while where more may become known. `caught`: signals that have a
+  // handler, bit n-1 for signal n.
+  void Tell(const FindingParts& parts, std::optional<uint64_t> caught, Moment moment,
+            std::vector<Finding>* findings);
   bool waits() const { return !pending_.empty(); }
 
  private:

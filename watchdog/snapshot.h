@@ -116,6 +116,7 @@ struct LockInfo {
   // whether only to read.
   uint32_t plain_stack = 0;
   bool plain_shared = false;
+  uint32_t plain_mask = 0;  // what signals it had blocked: ledger::kPlainBlocked and so on
 };
 
 struct EdgeInfo {
@@ -154,6 +155,7 @@ struct MisuseInfo {
   ledger::Mode other_mode = ledger::Mode::kNone;       // kOrderViolation: and `other_lock`
   ledger::OrderRule rule = ledger::OrderRule::kNone;  // the same
   uint64_t site = 0, time_ns = 0;
+  uint64_t blocked = 0;  // kTakenInHandler: signals, bit n-1 for signal n; 0: not known
 };
 
 struct HeartbeatInfo {

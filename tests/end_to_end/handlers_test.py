@@ -11,12 +11,14 @@ class SignalHandlers(Case):
         return result, [(finding["kind"], finding["confidence"]) for finding in result.findings]
 
     def test_a_lock_that_a_handler_takes_and_other_code_too_is_told_once(self):
-        for way in ("predicted", "twice", "altstack", "raw", "reader"):
+        ways = {"predicted": "likely", "twice": "likely", "altstack": "likely", "raw": "likely",
+                "unrelated": "likely", "reader": "possible", "doubtful": "possible"}
+        for way, confidence in ways.items():
             with self.subTest(way=way):
                 self.report.unlink(missing_ok=True)
                 result, found = self.findings_of(way)
                 self.assertEqual((result.code, result.out), (0, b"done\n"))
-                self.assertEqual(found, [("signal_unsafe_lock", "possible")])
+                self.assertEqual(found, [("signal_unsafe_lock", confidence)])
 
     def test_both_places_are_named(self):
         result, _ = self.findings_of("predicted")
@@ -28,7 +30,7 @@ class SignalHandlers(Case):
                       result.findings[0]["headline"])
 
     def test_what_a_handler_may_do_is_not_told(self):
-        for way in ("harmless", "cancelled"):
+        for way in ("harmless", "cancelled", "blocked"):
             with self.subTest(way=way):
                 result, found = self.findings_of(way)
                 self.assertEqual((result.code, result.out, found), (0, b"done\n", []))

@@ -48,7 +48,8 @@ TEST_F(HandlerUseTest, ALockTakenInAHandlerIsRecordedWithTheHandlersStackAlone) 
   EXPECT_EQ(WithoutMode(Taken(0).lock), WithoutMode(FindLock(&lock)));
   EXPECT_EQ(Taken(0).thread_serial, Me().serial);
   EXPECT_NE(HeadOf(Taken(0).stack) & kStackInHandler, 0u);
-  EXPECT_EQ(RecordOf(&lock).plain_stack, 0u);
+  EXPECT_EQ(RecordOf(&lock).plain_stack & kPlainStack, 0u);
+  EXPECT_NE(Taken(0).other_lock & uint64_t{1} << (SIGUSR1 - 1), 0u) << "its own signal is blocked";
 }
 
 TEST_F(HandlerUseTest, WhereverTheHandlerComesItIsTheSameStackAndCounted) {
@@ -115,7 +116,58 @@ TEST_F(HandlerUseTest, ANewLifeBeginsWithoutTheOldOnesUses) {
   Take(&lock);
   Destroy(&lock);
   Raise([&] { Take(&lock); });
-  EXPECT_EQ(RecordOf(&lock).plain_stack, 0u);
+  EXPECT_EQ(RecordOf(&lock).plain_stack & kPlainStack, 0u);
+}
+
+TEST_F(HandlerUseTest, WhatCodeOutsideHasBlockedIsAskedOnceAHandlerHasTakenTheLock) {
+  const struct {
+    int blocked;  // 0: none
+    int flags;
+    uint32_t says;
+  } cases[] = {{0, 0, kPlainOpen},
+               {SIGUSR1, 0, kPlainBlocked},
+               {SIGUSR2, 0, kPlainOpen},
+               {SIGUSR1, SA_NODEFER, kPlainDoubtful},
+               {0, SA_NODEFER, kPlainOpen}};
+  std::vector<FakeLock> locks(std::size(cases));
+  for (const auto& one : cases) {
+    FakeLock& lock = locks[static_cast<size_t>(&one - cases)];
+    sigset_t set, before;
+    sigemptyset(&set);
+    if (one.blocked != 0) sigaddset(&set, one.blocked);
+    const auto take = [&] {
+      pthread_sigmask(SIG_BLOCK, &set, &before);
+      Take(&lock);
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    };
+    take();
+    EXPECT_EQ(RecordOf(&lock).plain_stack & kPlainMask, 0u) << "no handler yet";
+    Raise([&] { Take(&lock); }, one.flags);
+    take();  // at the same place: it comes by all the same
+    EXPECT_EQ(RecordOf(&lock).plain_stack & kPlainMask, one.says)
+        << one.blocked << " with flags " << one.flags;
+  }
+}
+
+TEST_F(HandlerUseTest, ThePlaceWhereTheSignalIsOpenStays) {
+  FakeLock lock;
+  Raise([&] { Take(&lock); });
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  Take(&lock);
+  const uint32_t blocked = RecordOf(&lock).plain_stack;
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  Take(&lock);
+  const uint32_t open = RecordOf(&lock).plain_stack;
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  Take(&lock);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  EXPECT_EQ(blocked & kPlainMask, kPlainBlocked);
+  EXPECT_EQ(open & kPlainMask, kPlainOpen);
+  EXPECT_NE(blocked & kPlainStack, open & kPlainStack);
+  EXPECT_EQ(RecordOf(&lock).plain_stack, open);
 }
 
 TEST_F(HandlerUseTest, AHandlerInsideAHookAndOneOnASignalStackAreKnown) {

@@ -30,10 +30,11 @@ class SignalLockTest : public testing::Test {
     scene.book.ledger().Table<ledger::MisuseRecord>(ledger::kMisuse)[index].stack = stack;
   }
   void TakenElsewhere(Scene::Ref lock, uint32_t flags = 0) {
-    scene.book.lock(lock).plain_stack = plain | flags;
+    scene.book.lock(lock).plain_stack = plain | mask | ledger::kPlainAsk | flags;
   }
   Scene scene;
   uint32_t thread = 0, plain = 0, in_handler = 0;
+  uint32_t mask = ledger::kPlainDoubtful;  // what code outside had blocked
 };
 
 TEST_F(SignalLockTest, AHandlersLockThatOtherCodeTakesIsToldWithBothPlaces) {
@@ -55,6 +56,33 @@ TEST_F(SignalLockTest, AHandlersLockThatOtherCodeTakesIsToldWithBothPlaces) {
   EXPECT_EQ(finding.evidence[2], "signals that the process has handlers for: SIGUSR1");
   EXPECT_TRUE(scene.Step(Scene::kStart + 1).empty()) << "told once";
   EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 2).empty());
+}
+
+TEST_F(SignalLockTest, WhatTheOtherCodeHasBlockedDecides) {
+  const struct {
+    uint32_t mask;
+    size_t at_once;
+    Confidence confidence;
+  } cases[] = {{ledger::kPlainOpen, 1, Confidence::kLikely},
+               {ledger::kPlainDoubtful, 1, Confidence::kPossible},
+               {ledger::kPlainBlocked, 0, Confidence::kPossible},
+               {0, 0, Confidence::kPossible}};
+  uint64_t now = Scene::kStart;
+  for (const auto& one : cases) {
+    const auto lock = scene.Mutex();
+    scene.book.lock(lock).lock_class = ledger::IndexOf(lock) + 1;
+    TakenInHandler(lock, in_handler);
+    mask = one.mask;
+    TakenElsewhere(lock);
+    const auto at_once = scene.Step(++now);
+    ASSERT_EQ(at_once.size(), one.at_once) << one.mask;
+    if (!at_once.empty()) EXPECT_EQ(at_once[0].confidence, one.confidence);
+    EXPECT_TRUE(scene.Step(++now).empty());
+  }
+  // The one that was not asked may be asked yet; in the end it is told as it is.
+  const auto findings = scene.judge().Finish(++now);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kPossible);
 }
 
 TEST_F(SignalLockTest, TheOtherCodeMayComeLater) {

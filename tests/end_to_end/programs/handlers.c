@@ -8,6 +8,10 @@
 //   stuck       the handler interrupts the code that holds the mutex
 //   harmless    what handlers may do: try, wait for a limited time, post, read what is only
 //               read, take what only handlers take, what is recursive, or what checks errors
+//   blocked     that other code has the signal blocked whenever it takes the mutex, but for the
+//               first time, when there is no handler yet
+//   unrelated   it has another signal blocked
+//   doubtful    it has one blocked that the handler blocks, too, and that is not its own
 //   cancelled   the cleanup handlers of a cancelled thread take the mutex
 #include <pthread.h>
 #include <semaphore.h>
@@ -42,6 +46,22 @@ static void Write(int number) {
   (void)number;
   pthread_rwlock_wrlock(&rwlock);
   pthread_rwlock_unlock(&rwlock);
+}
+
+static void MaskedCode(const char* way) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, strcmp(way, "blocked") == 0 ? SIGUSR1 : SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  OrdinaryCode(&mutex);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+static void InstallWith(int also_blocked) {
+  struct sigaction action;
+  memset(&action, 0, sizeof(action));
+  action.sa_handler = OnSignal;
+  if (also_blocked != 0) sigaddset(&action.sa_mask, also_blocked);
+  sigaction(SIGUSR1, &action, NULL);
 }
 
 static void DoNoHarm(int number) {
@@ -121,6 +141,9 @@ int main(int count, char** arguments) {
     pthread_rwlock_unlock(&rwlock);
     Install(Write, 0);
   }
+  const int is_masked =
+      strcmp(way, "blocked") == 0 || strcmp(way, "unrelated") == 0 || strcmp(way, "doubtful") == 0;
+  if (is_masked) InstallWith(strcmp(way, "doubtful") == 0 ? SIGUSR2 : 0);
   if (strcmp(way, "harmless") == 0) {
     OrdinaryCode(&recursive);
     OrdinaryCode(&checking);
@@ -142,7 +165,11 @@ int main(int count, char** arguments) {
   raise(SIGUSR1);
   raise(SIGUSR1);
   if (is_stuck) pthread_mutex_unlock(&mutex);
-  OrdinaryCode(&mutex);
+  if (is_masked) {
+    MaskedCode(way);
+  } else {
+    OrdinaryCode(&mutex);
+  }
   puts("done");
   return 0;
 }
