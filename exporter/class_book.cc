@@ -8,10 +8,10 @@ namespace lockwarden {
 
 void ClassCounts::Add(const ClassCounts& more) {
   acquisitions += more.acquisitions;
-  shared += more.shared;
   contentions += more.contentions;
   wait_seconds += more.wait_seconds;
   hold_seconds += more.hold_seconds;
+  shared += more.shared;
 }
 
 uint32_t ClassBook::Number(uint64_t key) {

@@ -21,10 +21,10 @@ namespace lockwarden {
 
 struct ClassCounts {
   uint64_t acquisitions = 0;
-  uint64_t shared = 0;  // of the acquisitions, those to read
   uint64_t contentions = 0;
   double wait_seconds = 0;
   double hold_seconds = 0;
+  uint64_t shared = 0;  // of the acquisitions, those to read
 
   void Add(const ClassCounts& more);
 };
