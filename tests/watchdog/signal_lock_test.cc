@@ -76,7 +76,7 @@ TEST_F(SignalLockTest, WhatTheOtherCodeHasBlockedDecides) {
     TakenElsewhere(lock);
     const auto at_once = scene.Step(++now);
     ASSERT_EQ(at_once.size(), one.at_once) << one.mask;
-    if (!at_once.empty()) EXPECT_EQ(at_once[0].confidence, one.confidence);
+    for (const Finding& finding : at_once) EXPECT_EQ(finding.confidence, one.confidence);
     EXPECT_TRUE(scene.Step(++now).empty());
   }
   // The one that was not asked may be asked yet; in the end it is told as it is.
