@@ -24,12 +24,12 @@ constexpr const char* kDumpMethods[] = {"ledger", "ptrace"};
 constexpr const char* kDumpResults[] = {"ok", "partial", "failed"};
 constexpr const char* kClockJumps[] = {"late", "suspend", "stopped"};
 
-// KnownTables() is the first eleven of them.
+// KnownTables() is the first twelve of them.
 constexpr const char* kDrops[] = {
-    "threads",      "locks",     "classes",         "edges",      "witnesses",
-    "stacks",       "modules",   "names",           "heartbeats", "misuse",
-    "thread_lives", "held_list", "handler_nesting", "stack",      "unrecorded_calls",
-    "exec",         "fork",      "process",         "unreadable"};
+    "threads",          "locks",        "classes",   "edges",           "witnesses",
+    "stacks",           "modules",      "names",     "heartbeats",      "misuse",
+    "thread_lives",     "thread_edges", "held_list", "handler_nesting", "stack",
+    "unrecorded_calls", "exec",         "fork",      "process",         "unreadable"};
 
 }  // namespace
 
@@ -45,7 +45,7 @@ LabelValues KnownActionResults() { return kActionResults; }
 LabelValues KnownSuppressions() { return kSuppressions; }
 LabelValues KnownDumpMethods() { return kDumpMethods; }
 LabelValues KnownDumpResults() { return kDumpResults; }
-LabelValues KnownTables() { return LabelValues(kDrops).first(11); }
+LabelValues KnownTables() { return LabelValues(kDrops).first(12); }
 LabelValues KnownDrops() { return kDrops; }
 
 }  // namespace lockwarden

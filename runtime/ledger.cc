@@ -28,6 +28,8 @@ Region RegionOf(TableId id, const Capacities& c) {
     case kMisuse: return {sizeof(MisuseRecord), c.misuse};
     case kClassIndex: return {sizeof(uint64_t), GrowingIndex::CapacityFor(c.classes)};
     case kThreadLives: return {sizeof(ThreadLife), c.thread_lives};
+    case kThreadEdges: return {sizeof(OrderEdge), c.thread_edges};
+    case kThreadEdgeIndex: return {sizeof(uint64_t), GrowingIndex::CapacityFor(c.thread_edges)};
     case kTableCount: break;
   }
   return {0, 0};
@@ -54,6 +56,8 @@ const char* TableName(TableId id) {
     case kMisuse: return "misuse";
     case kClassIndex: return "class_index";
     case kThreadLives: return "thread_lives";
+    case kThreadEdges: return "thread_edges";
+    case kThreadEdgeIndex: return "thread_edge_index";
     case kTableCount: break;
   }
   return "unknown";
@@ -63,7 +67,7 @@ Capacities Capacities::Scaled(uint32_t shift) const {
   Capacities c = *this;
   for (uint32_t* field : {&c.threads, &c.locks, &c.classes, &c.edges, &c.witnesses,
                           &c.stack_words, &c.modules, &c.name_bytes, &c.heartbeats, &c.misuse,
-                          &c.thread_lives}) {
+                          &c.thread_lives, &c.thread_edges}) {
     *field >>= shift;
     if (*field < 64) *field = 64;
   }

@@ -47,7 +47,9 @@ enum TableId : uint32_t {
   kMisuse = 12,   // MisuseRecord
   kClassIndex = 13,  // growing index: site -> class
   kThreadLives = 14,  // ThreadLife, at the thread's serial - 1
-  kTableCount = 15,
+  kThreadEdges = 15,  // OrderEdge with a thread at one end or both
+  kThreadEdgeIndex = 16,  // growing index: (from, to) -> thread edge
+  kTableCount = 17,
 };
 const char* TableName(TableId id);  // "threads", "locks", ...: for metrics and reports
 
@@ -128,6 +130,7 @@ struct Capacities {
   uint32_t heartbeats = 4096;
   uint32_t misuse = 8192;
   uint32_t thread_lives = 1u << 20;
+  uint32_t thread_edges = 1u << 18;
   Capacities Scaled(uint32_t shift) const;
 };
 

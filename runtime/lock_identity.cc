@@ -22,6 +22,7 @@
 #include "runtime/condition_signals.h"
 #include "runtime/handler_use.h"
 #include "runtime/lock_class.h"
+#include "runtime/lock_order.h"
 #include "runtime/modules.h"
 #include "runtime/stack_capture.h"
 
@@ -195,6 +196,7 @@ LockUse RelearnLock(ThreadRecord* record, const void* lock, DescribeLock describ
       (lock_record.plain_stack.load(std::memory_order_relaxed) & kPlainStack) == 0) {
     return {};
   }
+  if (IsFirstUse(record, Pack(index, LifeIn(generation), 0))) return {};  // it is to be noted
   return Remember(ledger, record, index, now, address);
 }
 

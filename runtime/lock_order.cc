@@ -3,6 +3,7 @@
 
 #include "runtime/stack_capture.h"
 #include "runtime/this_clock.h"
+#include "runtime/thread_life.h"
 
 namespace lockwarden::ledger {
 namespace {
@@ -17,19 +18,23 @@ bool Orders(const Ledger& ledger, PackedRef held) {
              std::memory_order_relaxed) == 0;
 }
 
-uint32_t FindOrAddEdge(const Ledger& ledger, PackedRef from, PackedRef to) {
-  OrderEdge* edges = ledger.Table<OrderEdge>(kEdges);
+// Null when the table is full.
+OrderEdge* FindOrAddEdge(const Ledger& ledger, PackedRef from, PackedRef to) {
+  const bool of_thread = IsThreadIndex(IndexOf(from)) || IsThreadIndex(IndexOf(to));
+  const TableId table = of_thread ? kThreadEdges : kEdges;
+  const TableId table_index = of_thread ? kThreadEdgeIndex : kEdgeIndex;
+  OrderEdge* edges = ledger.Table<OrderEdge>(table);
   const uint64_t hash = HashOf(from, to);
   const auto same = [&](uint32_t index) {
     // Relaxed: written before the slot that led here was published (I1/I2).
     return edges[index].from.load(std::memory_order_relaxed) == from &&
            edges[index].to.load(std::memory_order_relaxed) == to;
   };
-  const GrowingIndex index = ledger.Index(kEdgeIndex);
+  const GrowingIndex index = ledger.Index(table_index);
   uint32_t edge = index.Find(hash, same);
-  if (edge != GrowingIndex::kNotFound) return edge;
-  edge = ledger.Allocate(kEdges);
-  if (edge == kNoIndex) return kNoIndex;
+  if (edge != GrowingIndex::kNotFound) return &edges[edge];
+  edge = ledger.Allocate(table);
+  if (edge == kNoIndex) return nullptr;
   // Relaxed: published by the index slot (I1) and by `ready`.
   edges[edge].from.store(from, std::memory_order_relaxed);
   edges[edge].to.store(to, std::memory_order_relaxed);                    // as above
@@ -38,13 +43,13 @@ uint32_t FindOrAddEdge(const Ledger& ledger, PackedRef from, PackedRef to) {
   if (winner == GrowingIndex::kFull) {
     // Relaxed: a statistic. The edge is out of the index but in the table: readers walk
     // the table, so it still counts; it may come twice.
-    ledger.header().tables[kEdgeIndex].dropped.fetch_add(1, std::memory_order_relaxed);
+    ledger.header().tables[table_index].dropped.fetch_add(1, std::memory_order_relaxed);
   } else if (winner != edge) {
     // Lost the race: this record stays without a witness, which a reader skips.
     edges[edge].ready.store(1, std::memory_order_release);  // pairs with the reader's acquire
-    return winner;
+    return &edges[winner];
   }
-  return edge;
+  return &edges[edge];
 }
 
 uint32_t SignatureOf(const OrderWitness& witness) {
@@ -89,6 +94,31 @@ void AddWitness(const Ledger& ledger, OrderEdge* edge, const OrderWitness& witne
   edge->witness[place].store(index + 1, std::memory_order_release);
 }
 
+constexpr uint32_t kNobody = kNoIndex;
+
+// What else is held: the gates of a witness.
+void NoteHeld(const HeldEntry* const* held, uint32_t count, uint32_t beyond, uint32_t but,
+              OrderWitness* witness) {
+  uint32_t gates = 0, dropped = beyond;
+  for (uint32_t g = 0; g < count; ++g) {
+    if (g == but) continue;
+    if (gates == kGatesPerWitness) {
+      ++dropped;
+    } else {
+      witness->gates[gates++] = held[g]->lock.load(std::memory_order_relaxed);  // own record
+    }
+  }
+  witness->gate_count = static_cast<uint8_t>(gates);
+  witness->gates_dropped = static_cast<uint8_t>(dropped > 255 ? 255 : dropped);
+}
+
+void AddEdge(const Ledger& ledger, PackedRef from, PackedRef to, const OrderWitness& witness) {
+  OrderEdge* const edge = FindOrAddEdge(ledger, from, to);
+  if (edge == nullptr) return;
+  AddWitness(ledger, edge, witness);
+  edge->ready.store(1, std::memory_order_release);  // pairs with the reader's acquire
+}
+
 }  // namespace
 
 void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acquisition,
@@ -123,27 +153,32 @@ void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acqu
   for (uint32_t i = 0; i < count; ++i) {
     const PackedRef from = held[i]->lock.load(std::memory_order_relaxed);  // own record
     if (IndexOf(from) == IndexOf(acquisition.lock)) continue;              // relock, not order
-    const uint32_t edge = FindOrAddEdge(ledger, WithoutMode(from), WithoutMode(acquisition.lock));
-    if (edge == kNoIndex) continue;
     witness.from_mode = ModeBitsOf(from);
     witness.from_stack = held[i]->stack.load(std::memory_order_relaxed);  // own record
     witness.from_site = held[i]->site.load(std::memory_order_relaxed);    // own record
-    uint32_t gates = 0, dropped = beyond;
-    for (uint32_t g = 0; g < count; ++g) {
-      if (g == i) continue;
-      if (gates == kGatesPerWitness) {
-        ++dropped;
-      } else {
-        witness.gates[gates++] = held[g]->lock.load(std::memory_order_relaxed);  // own record
-      }
-    }
-    witness.gate_count = static_cast<uint8_t>(gates);
-    witness.gates_dropped = static_cast<uint8_t>(dropped > 255 ? 255 : dropped);
-    OrderEdge* record_of_edge = &ledger.Table<OrderEdge>(kEdges)[edge];
-    AddWitness(ledger, record_of_edge, witness);
-    record_of_edge->ready.store(1, std::memory_order_release);  // pairs with the reader's acquire
+    NoteHeld(held, count, beyond, /*but=*/i, &witness);
+    AddEdge(ledger, WithoutMode(from), WithoutMode(acquisition.lock), witness);
+  }
+  if (NotesUses(record)) {
+    ++record->uses_noted;
+    const PackedRef self = ThreadRef(witness.thread_serial);
+    witness.from_mode = static_cast<uint8_t>(Mode::kJoin);
+    witness.from_stack = 0;
+    // Relaxed: written before the thread began to run.
+    witness.from_site = record->start_routine.load(std::memory_order_relaxed);
+    NoteHeld(held, count, beyond, kNobody, &witness);
+    AddEdge(ledger, self, WithoutMode(acquisition.lock), witness);
   }
   record->order_cache[held_hash % kOrderCacheSize] = static_cast<uint32_t>(held_hash >> 32);
+}
+
+void RecordJoinOrder(ThreadRecord* record, uint32_t frame, uint32_t serial, uint64_t pthread_self,
+                     uint8_t mode_bits, uint64_t site, uint64_t cfa) {
+  if (HeldHash(record, frame, 1) == 0 && !NotesUses(record)) return;
+  if (serial == 0) serial = FindThreadSerial(TheLedger(), pthread_self);
+  if (serial == 0 || serial >= kThreadIndex) return;
+  const uint8_t mode = static_cast<uint8_t>(static_cast<uint8_t>(Mode::kJoin) | mode_bits);
+  RecordOrder(record, frame, WithMode(ThreadRef(serial), mode), site, cfa);
 }
 
 }  // namespace lockwarden::ledger

@@ -5,6 +5,10 @@
 // has not met yet goes to the shared graph, with a witness. One look-up however many locks are
 // held.
 //
+// A thread "holds" its own life, for whoever joins it: what it takes while it holds nothing else
+// is noted, too, but only where it takes a lock, or comes by a stack, for the first time (the
+// general way), and so often. Not so main, which hardly anybody joins.
+//
 // Only for profile=test, which predicts; in production nobody would read it.
 //
 // Written by: the acquiring thread. Read by: the reader. Must never: search the graph
@@ -24,9 +28,12 @@ struct OrderAcquisition {
   uint64_t cfa = 0;
 };
 
-// Adds the edges from every lock that the thread holds in frames 0..frame.
+// Adds the edges from every lock that the thread holds in frames 0..frame, and from its life.
 void RecordOrderSlow(ThreadRecord* record, uint32_t frame, OrderAcquisition acquisition,
                      uint64_t held_hash);
+// Before a join. `serial` 0: its record is used again; it is looked for by `pthread_self`.
+void RecordJoinOrder(ThreadRecord* record, uint32_t frame, uint32_t serial, uint64_t pthread_self,
+                     uint8_t mode_bits, uint64_t site, uint64_t cfa);
 
 // The end of both hashes: the lock asked for and the time.
 __attribute__((always_inline)) inline uint64_t WithLockAndTime(const ThreadRecord* record,
@@ -77,11 +84,27 @@ __attribute__((always_inline)) inline bool KnownOrder(const ThreadRecord* record
          record->order_cache[hash % kOrderCacheSize] == static_cast<uint32_t>(hash >> 32);
 }
 
+inline constexpr uint32_t kUsesNoted = 256;  // of each thread
+inline bool NotesUses(const ThreadRecord* record) {
+  return record->creator_serial.load(std::memory_order_relaxed) != 0 &&  // written before it ran
+         record->uses_noted < kUsesNoted;
+}
+
+// True the first time that the thread is about to take this lock, as far as its cache remembers.
+inline bool IsFirstUse(ThreadRecord* record, PackedRef lock) {
+  if (!TheSettings().order || !NotesUses(record)) return false;
+  const uint64_t hash = WithLockAndTime(record, 2, WithoutMode(lock));
+  if (KnownOrder(record, hash)) return false;
+  record->order_cache[hash % kOrderCacheSize] = static_cast<uint32_t>(hash >> 32);
+  return true;
+}
+
 __attribute__((always_inline)) inline void RecordOrder(ThreadRecord* record, uint32_t frame,
                                                        PackedRef lock, uint64_t site,
                                                        uint64_t cfa) {
   if (!TheSettings().order) return;
-  const uint64_t hash = HeldHash(record, frame, lock);
+  uint64_t hash = HeldHash(record, frame, lock);
+  if (hash == 0 && NotesUses(record)) hash = WithLockAndTime(record, 1, lock);
   if (!KnownOrder(record, hash)) RecordOrderSlow(record, frame, {lock, site, cfa}, hash);
 }
 

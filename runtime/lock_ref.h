@@ -90,6 +90,12 @@ constexpr uint32_t IndexOf(PackedRef ref) { return static_cast<uint32_t>(ref >> 
 constexpr uint32_t GenerationOf(PackedRef ref) {
   return static_cast<uint32_t>(ref >> 8) & kGenerationMask;
 }
+// A thread in an order edge: who joins it waits for all that it waits for (lock_order.h). No
+// lock has an index in that half.
+inline constexpr uint32_t kThreadIndex = 1u << 31;
+constexpr PackedRef ThreadRef(uint32_t serial) { return Pack(kThreadIndex | serial, 0, 0); }
+constexpr bool IsThreadIndex(uint32_t index) { return (index & kThreadIndex) != 0; }
+constexpr uint32_t SerialIn(uint32_t index) { return index & ~kThreadIndex; }
 constexpr Mode ModeOf(PackedRef ref) { return static_cast<Mode>(ref & kModeMask); }
 constexpr uint8_t ModeBitsOf(PackedRef ref) { return static_cast<uint8_t>(ref); }
 constexpr PackedRef WithoutMode(PackedRef ref) { return ref & ~uint64_t{0xff}; }

@@ -12,6 +12,10 @@
 // one's `last_clock` moves. So what a program does before its threads run, while
 // they run and after they have been joined is told apart.
 //
+// A thread is an end of edges in a table of their own: "while it runs" is what it holds, as long
+// as it lives, and "joins it" is how others ask for that. So a thread that is joined under a lock
+// that it takes itself makes a cycle like any other.
+//
 // Written by: application threads, through the growing index (insert only).
 // Read by: the reader. Must never: be removed or change its key.
 #pragma once

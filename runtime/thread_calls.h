@@ -25,6 +25,10 @@ LOCKWARDEN_INLINE int Join(uint64_t pthread, uint8_t mode_bits, uint64_t cfa, ui
       serial = 0;
     }
     const uint8_t mode = static_cast<uint8_t>(static_cast<uint8_t>(Mode::kJoin) | mode_bits);
+    if (TheSettings().order) {
+      RecordJoinOrder(scope.record(), scope.frame_index(), serial, pthread, mode_bits, site,
+                      scope.cfa());
+    }
     int rc;
     {
       PlainWait wait(scope, Pack(slot, serial, mode), nullptr, pthread, site);

@@ -23,20 +23,20 @@ uint32_t Tick(ThreadRecord* self) {
   return static_cast<uint32_t>(clock);
 }
 
+}  // namespace
+
 // A descriptor is not used again before its thread has been joined: the newest that had it.
-ThreadLife* FindLife(const Ledger& ledger, uint64_t pthread_self) {
+uint32_t FindThreadSerial(const Ledger& ledger, uint64_t pthread_self) {
   // Relaxed: whoever is joined began long ago.
   uint32_t serial = ledger.header().next_thread_serial.load(std::memory_order_relaxed);
   if (serial > ledger.Capacity(kThreadLives)) serial = ledger.Capacity(kThreadLives) + 1;
   while (--serial > 0) {
     ThreadLife* life = LifeOf(ledger, serial);
     // Relaxed: as above.
-    if (life->pthread_self.load(std::memory_order_relaxed) == pthread_self) return life;
+    if (life->pthread_self.load(std::memory_order_relaxed) == pthread_self) return serial;
   }
-  return nullptr;
+  return 0;
 }
-
-}  // namespace
 
 void BeginThreadLife(const Ledger& ledger, uint32_t serial, ThreadRecord* creator) {
   ledger.Allocate(kThreadLives);  // counts it, or the drop
@@ -61,7 +61,7 @@ void NoteThreadSelf(const Ledger& ledger, uint32_t serial, uint64_t pthread_self
 void NoteThreadJoined(const Ledger& ledger, uint32_t serial, uint64_t pthread_self,
                       ThreadRecord* joiner) {
   const uint32_t now = Tick(joiner) + 1;
-  ThreadLife* life = serial == 0 ? FindLife(ledger, pthread_self) : LifeOf(ledger, serial);
+  ThreadLife* life = LifeOf(ledger, serial == 0 ? FindThreadSerial(ledger, pthread_self) : serial);
   if (life == nullptr) return;
   life->joined_at.store(now, std::memory_order_relaxed);              // B1 publishes it
   life->joiner.store(joiner->serial.load(std::memory_order_relaxed),  // own record

@@ -34,6 +34,8 @@ static_assert(sizeof(ThreadLife) == 24);
 // Begins the life of the thread with that serial. `creator` may be null; else it is the calling
 // thread's own record.
 void BeginThreadLife(const Ledger& ledger, uint32_t serial, ThreadRecord* creator);
+// The newest thread with that descriptor; 0: none is known.
+uint32_t FindThreadSerial(const Ledger& ledger, uint64_t pthread_self);
 void NoteThreadSelf(const Ledger& ledger, uint32_t serial, uint64_t pthread_self);
 // The calling thread, whose record `joiner` is, has waited for the end of that thread without a
 // time limit. `serial` 0: its record was used again meanwhile; it is looked for by `pthread_self`.

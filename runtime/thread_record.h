@@ -190,6 +190,7 @@ struct alignas(64) ThreadRecord {
   // thread only.
   uint32_t order_cache[kOrderCacheSize] = {};
   StackCacheEntry stack_cache[kStackCacheSets][kStackCacheWays];
+  uint32_t uses_noted = 0;  // owner thread only: order edges that begin with the thread itself
 
   Frame& FrameAt(uint32_t i) { return i == 0 ? frame0 : frames_above[i - 1]; }
   const Frame& FrameAt(uint32_t i) const { return i == 0 ? frame0 : frames_above[i - 1]; }

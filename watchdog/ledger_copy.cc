@@ -29,7 +29,7 @@ struct Result {
 
 bool IsIndex(uint32_t id) {
   return id == ledger::kLockIndex || id == ledger::kEdgeIndex || id == ledger::kStackIndex ||
-         id == ledger::kClassIndex;
+         id == ledger::kClassIndex || id == ledger::kThreadEdgeIndex;
 }
 
 bool IsZero(const char* page, uint64_t size) {

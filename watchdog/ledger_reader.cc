@@ -34,7 +34,8 @@ uint32_t RecordSizeOf(TableId id) {
     case ledger::kThreads: return sizeof(ThreadRecord);
     case ledger::kLocks: return sizeof(ledger::LockRecord);
     case ledger::kClasses: return sizeof(ledger::LockClassRecord);
-    case ledger::kEdges: return sizeof(ledger::OrderEdge);
+    case ledger::kEdges:
+    case ledger::kThreadEdges: return sizeof(ledger::OrderEdge);
     case ledger::kWitnesses: return sizeof(ledger::OrderWitness);
     case ledger::kModules: return sizeof(ledger::ModuleRecord);
     case ledger::kHeartbeats: return sizeof(ledger::HeartbeatRecord);
@@ -43,6 +44,7 @@ uint32_t RecordSizeOf(TableId id) {
     case ledger::kNames: return 1;
     case ledger::kLockIndex:
     case ledger::kEdgeIndex:
+    case ledger::kThreadEdgeIndex:
     case ledger::kStackIndex:
     case ledger::kClassIndex:
     case ledger::kStacks: return sizeof(uint64_t);
@@ -167,6 +169,12 @@ uint32_t LedgerReader::Used(TableId id) const {
 
 bool LedgerReader::IsLock(PackedRef ref) const {
   return ledger::IndexOf(ref) < Used(ledger::kLocks);
+}
+
+bool LedgerReader::IsThread(PackedRef ref) const {
+  const uint32_t serial = ledger::SerialIn(ledger::IndexOf(ref));
+  return serial != 0 && serial < Load(header().next_thread_serial) &&
+         ref == ledger::ThreadRef(serial);
 }
 
 }  // namespace lockwarden

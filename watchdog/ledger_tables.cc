@@ -134,14 +134,19 @@ ClassInfo LedgerReader::Class(uint32_t lock_class) const {
   return info;
 }
 
-std::vector<EdgeInfo> LedgerReader::Edges(uint32_t from_index, uint32_t limit) const {
+std::vector<EdgeInfo> LedgerReader::Edges(uint32_t from_index, uint32_t limit,
+                                          bool of_threads) const {
   std::vector<EdgeInfo> edges;
-  const uint32_t used = Used(ledger::kEdges);
+  const ledger::TableId table = of_threads ? ledger::kThreadEdges : ledger::kEdges;
+  const uint32_t used = Used(table);
+  const auto is_end = [&](ledger::PackedRef ref) {
+    return of_threads && ledger::IsThreadIndex(ledger::IndexOf(ref)) ? IsThread(ref) : IsLock(ref);
+  };
   for (uint32_t i = from_index; i < used && edges.size() < limit; ++i) {
-    const auto& record = *Record<ledger::OrderEdge>(ledger::kEdges, i);
+    const auto& record = *Record<ledger::OrderEdge>(table, i);
     if (Load(record.ready) == 0) break;
     const ledger::PackedRef from = Load(record.from), to = Load(record.to);
-    if (!IsLock(from) || !IsLock(to)) {
+    if (!is_end(from) || !is_end(to)) {
       ++rejected_;
       continue;
     }

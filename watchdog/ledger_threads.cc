@@ -26,7 +26,7 @@ constexpr int kCopyTries = 4;  // then the copy is called torn
 
 bool IsIndexTable(TableId id) {
   return id == ledger::kLockIndex || id == ledger::kEdgeIndex || id == ledger::kStackIndex ||
-         id == ledger::kClassIndex;
+         id == ledger::kClassIndex || id == ledger::kThreadEdgeIndex;
 }
 
 // Acquire: pairs with whichever store of the writer's published the value (P2, P5, P6,
@@ -250,6 +250,7 @@ void LedgerReader::TakeTables(Snapshot* snapshot) const {
   s.locks_tracked = Used(ledger::kLocks);
   s.lock_classes = Used(ledger::kClasses);
   s.order_edges = Used(ledger::kEdges);
+  s.thread_edges = Used(ledger::kThreadEdges);
   s.tables.clear();
   for (uint32_t i = 0; i < ledger::kTableCount; ++i) {
     const auto id = static_cast<TableId>(i);

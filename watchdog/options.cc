@@ -108,6 +108,7 @@ constexpr char kRestarts[] = "never|on-failure|always";
 constexpr char kFormats[] = "text|json";
 constexpr char kStacks[] = "full|site|off";
 constexpr char kNotifies[] = "own|program|off";
+constexpr char kPredicts[] = "locks|classes";
 constexpr char kYesNo[] = "yes|no";
 constexpr char kOrders[] = "off|report|throw|abort";
 constexpr int kMostRestarts = 1000000;
@@ -190,6 +191,10 @@ const OptionKey kKeys[] = {
        if (v == "none") return o->order.reset(), absl::OkStatus();
        return SetChoice(v, kOrders, &o->order.emplace(OrderAction::kOff));
      }},
+    {"predict", kPredicts, "locks",
+     "with profile=test: locks: orders of locks that form a cycle; classes: also orders of classes\n"
+     "of locks (all that were created, or first taken, at one place), which is less certain",
+     [](absl::string_view v, Options* o) { return SetChoice(v, kPredicts, &o->predict); }},
     {"rules", "FILE", "none",
      "lines 'order A before B' by class, lock name, variable, function or file:line: to take A\n"
      "while holding B is reported",

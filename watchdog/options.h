@@ -24,6 +24,7 @@ enum class RestartWhen { kNever, kOnFailure, kAlways };
 enum class NotifyWho { kOwn, kProgram, kOff };
 enum class ReportFormat { kText, kJson };
 enum class StackDetail { kFull, kSite, kOff };
+enum class Predict { kLocks, kClasses };
 enum class OrderAction { kOff, kReport, kThrow, kAbort };
 
 struct Options {
@@ -56,6 +57,7 @@ struct Options {
   std::string baseline;
   std::string write_baseline;
   bool verbose = false;
+  Predict predict = Predict::kLocks;
   std::optional<OrderAction> order;  // of the linked types; none: as the program has it
   ReportFormat format = ReportFormat::kText;
   StackDetail stacks = StackDetail::kFull;

@@ -5,6 +5,9 @@
 // Each set of acquisition stacks is told once, however many locks meet there; repeats are
 // counted. Not each set of call sites: behind a wrapper a program has one.
 //
+// A thread that is joined under a lock is a step of cycles as well: it "holds" its own life, and
+// who joins it asks for that.
+//
 // Semaphores are left out, but for those that were created with one unit and that nobody ever
 // posted but who had taken it: these are taken for locks, and what hangs on that is `possible`.
 //
@@ -19,6 +22,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "watchdog/class_order.h"
 #include "watchdog/finding.h"
 #include "watchdog/lock_order_graph.h"
 #include "watchdog/nesting_watch.h"
@@ -32,15 +36,21 @@ struct PredictedCycle {
   CycleVerdict verdict;
   Confidence confidence = Confidence::kPossible;
   bool semaphores = false;  // some of these are taken for locks
+  bool ring = false;     // one place in the code takes all the steps, some thread several of them
+  bool classes = false;  // no cycle was seen, but between the classes of these locks
   // Not 0: no cycle was seen. The first edge goes against the order by address in which so many
   // pairs were taken at another place; the second is one of these.
   uint32_t pairs_by_address = 0;
+  bool parent_first = false;  // the rule is not the address, but parent before child
   uint64_t found_ns = 0;
 };
 
 class OrderWatch {
  public:
-  explicit OrderWatch(const LedgerReader* reader) : reader_(reader) {}
+  // `classes`: cycles that exist between classes of locks only are told as well.
+  explicit OrderWatch(const LedgerReader* reader, bool classes = false) : reader_(reader) {
+    if (classes) classes_.emplace(reader);
+  }
 
   // Reads what is new and searches it. `last`: there will be no other look.
   void Look(const Snapshot& snapshot, uint64_t now_ns, bool last);
@@ -69,12 +79,19 @@ class OrderWatch {
     OrderVerdict why = OrderVerdict::kBounded;
   };
 
-  void ReadEdges(const Snapshot& snapshot, bool last);
-  void LearnNesting(const EdgeInfo& edge);
+  // Of one table of edges: how far it was read.
+  struct Cursor {
+    uint32_t next = 0;
+    uint32_t stalled_looks = 0;
+  };
+  void ReadEdges(Cursor* cursor, uint64_t used, bool of_threads, bool last);
+  void AddEdge(const EdgeInfo& edge, bool of_threads);
+  void LearnNesting(const EdgeInfo& edge, const LockInfo& from, const LockInfo& to);
+  void LookAtClasses(bool last, bool again);
   void JudgeBreach(NestingBreach breach);
   void Tell(PredictedCycle cycle);
   const ThreadOrder& Order();
-  void JudgeAgain(const Snapshot& snapshot);
+  bool HasNewWitnesses(const Snapshot& snapshot);
   bool JudgeIds(const std::vector<uint32_t>& ids, OrderVerdict* why);
   std::vector<EdgeInfo> EdgesOf(const std::vector<uint32_t>& ids) const;
   // Says of units that are as good as locks that they are exclusive. False: some lock of the
@@ -86,8 +103,8 @@ class OrderWatch {
   const LedgerReader* reader_;
   LockOrderGraph graph_;
   NestingWatch nesting_;
-  uint32_t next_edge_ = 0;
-  uint32_t stalled_looks_ = 0;
+  std::optional<ClassOrder> classes_;
+  Cursor locks_read_, threads_read_;
   uint64_t skipped_ = 0;
   uint64_t now_ns_ = 0;
   uint64_t witnesses_seen_ = 0;

@@ -126,8 +126,9 @@ std::string Blocked(const FindingThread& thread) {
 void WriteWait(const Finding& finding, const FindingThread& thread, TextWriter* out) {
   if (thread.waits) {
     const char* limit = thread.timed ? ", with a time limit," : "";
-    out->Line(2, absl::StrCat(IsPrediction(finding) ? "takes " : "waits for ",
-                              WaitObject(finding, thread, *out), limit, " here:"));
+    const bool takes = IsPrediction(finding) && thread.waits_mode != "join";
+    out->Line(2, absl::StrCat(takes ? "takes " : "waits for ", WaitObject(finding, thread, *out),
+                              limit, " here:"));
   } else {
     if (thread.stack.empty()) return;
     out->Line(2, "here:");

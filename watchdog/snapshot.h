@@ -119,6 +119,9 @@ struct LockInfo {
   uint32_t plain_mask = 0;  // what signals it had blocked: ledger::kPlainBlocked and so on
 };
 
+// A thread as an end of order edges, by its serial.
+constexpr bool IsThread(LockKey key) { return ledger::IsThreadIndex(key.index); }
+
 struct EdgeInfo {
   uint32_t index = 0;
   LockKey from, to;
@@ -199,7 +202,7 @@ struct Snapshot {
   uint64_t held_dropped = 0, nested_dropped = 0, stack_failures = 0, unrecorded_calls = 0;
   uint64_t exec_drops = 0, fork_drops = 0;
   uint64_t broken = 0;  // waits that were refused since they would have closed a deadlock
-  uint64_t locks_tracked = 0, lock_classes = 0, order_edges = 0;
+  uint64_t locks_tracked = 0, lock_classes = 0, order_edges = 0, thread_edges = 0;
   std::vector<TableUse> tables;  // index tables left out
   std::string stepped_aside;     // why recording was given up; empty: it was not
   uint64_t rejected = 0;         // things in the ledger that made no sense
@@ -236,7 +239,8 @@ class LedgerReader {
   // Edges are append-only: pass what was returned so far to get the rest, at most `limit`.
   // One that is not whole yet ends the batch.
   // Edges without a single witness are left out: they lost the race for their place.
-  std::vector<EdgeInfo> Edges(uint32_t from_index, uint32_t limit) const;
+  // `of_threads`: those that have a thread at an end, which are a table of their own.
+  std::vector<EdgeInfo> Edges(uint32_t from_index, uint32_t limit, bool of_threads = false) const;
   // How many records of misuse were begun, and one of them. nullopt: it is not whole (yet);
   // kind kNone: it makes no sense.
   uint32_t MisuseCount() const { return Used(ledger::kMisuse); }
@@ -277,6 +281,7 @@ class LedgerReader {
                            Wait* wait) const;
   bool ParseWait(ledger::PackedRef ref, Wait* out) const;
   bool IsLock(ledger::PackedRef ref) const;
+  bool IsThread(ledger::PackedRef ref) const;
 
   const char* base_ = nullptr;
   uint64_t size_ = 0;

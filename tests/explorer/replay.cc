@@ -87,7 +87,8 @@ void Replay::Bear(size_t thread) {
   fake.slot = ledger.Allocate(ledger::kThreads);
   fake.record = &ledger.Table<ledger::ThreadRecord>(ledger::kThreads)[fake.slot];
   fake.record->tid = TidOf(thread);
-  fake.record->serial = ledger.header().next_thread_serial++;
+  fake.serial = ledger.header().next_thread_serial++;
+  fake.record->serial = fake.serial;
   ledger::BeginThreadLife(ledger, fake.record->serial, thread == 0 ? nullptr : threads_[0].record);
   ledger::NoteThreadSelf(ledger, fake.record->serial, DescriptorOf(thread));
   fake.record->pthread_self = DescriptorOf(thread);
@@ -177,6 +178,7 @@ void Replay::RecordJoin(size_t thread, const Step& step, Action action) {
   const FakeThread& joined = threads_[step.object];
   const uint32_t serial = joined.record->serial;
   if (space_.states[state_].status[thread] != Status::kWaiting) {
+    ledger::RecordJoinOrder(record, 0, serial, DescriptorOf(step.object), 0, SiteOf(thread), 0);
     ledger::BeginWait(Scope(record, 0, First{}),
                       ledger::Pack(joined.slot, serial, static_cast<uint8_t>(ledger::Mode::kJoin)),
                       nullptr, DescriptorOf(step.object), SiteOf(thread));
@@ -284,6 +286,12 @@ std::vector<Prediction> Replay::Predict() {
   watch.Look(reader_->Take(), kStart, /*last=*/true);
   std::vector<Prediction> predictions;
   const auto object_of = [&](LockKey key) {
+    if (IsThread(key)) {
+      size_t thread = 0;
+      const uint32_t serial = ledger::SerialIn(key.index);
+      while (threads_[thread].serial != serial) ++thread;
+      return static_cast<uint8_t>(kObjects + thread);
+    }
     const uint64_t address = reader_->Lock(key).address;
     return static_cast<uint8_t>((address - reinterpret_cast<uint64_t>(memory_.data())) /
                                 sizeof(Memory));

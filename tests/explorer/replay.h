@@ -27,7 +27,8 @@
 
 namespace lockwarden::explorer {
 
-// What was predicted: `thread` asks for `to` while it holds `from`; round.
+// What was predicted: `thread` asks for `to` while it holds `from`; round. From kObjects on these
+// are threads: a thread holds itself, and who joins it asks for that.
 struct Prediction {
   struct Edge {
     uint8_t thread = 0, from = 0, to = 0;
@@ -62,6 +63,7 @@ class Replay {
     ledger::ThisThread self;
     ledger::ThreadRecord* record = nullptr;
     uint32_t slot = 0;
+    uint32_t serial = 0;  // also when the record is used no more
     std::variant<std::monostate, Acquisition<interpose::MutexObject>,
                  Acquisition<interpose::ReaderObject>, Acquisition<interpose::WriterObject>,
                  Acquisition<interpose::SemaphoreObject>>

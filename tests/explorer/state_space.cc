@@ -58,11 +58,12 @@ std::vector<Move> StateSpace::MovesFrom(const State& state) const {
     const Step& step = StepOf(state, thread);
     const bool available = Available(state, thread);
     if (available) moves.push_back({thread, Action::kSucceed});
-    if (waiting ? step.how == How::kTimed : !available && step.how == How::kTry) {
-      moves.push_back({thread, Action::kGiveUp});
-    } else if (!waiting && !available) {
-      moves.push_back({thread, Action::kBlock});
-    }
+    const bool gives_up = step.how == How::kTry     ? !available || relaxed_.tries
+                          : step.how == How::kTimed ? waiting || relaxed_.tries
+                                                    : false;
+    if (gives_up) moves.push_back({thread, Action::kGiveUp});
+    const bool blocks = !waiting && !available && step.how != How::kTry;
+    if (blocks) moves.push_back({thread, Action::kBlock});
   }
   return moves;
 }

@@ -36,9 +36,10 @@ struct Move {
   Action action = Action::kSucceed;
 };
 
-// Which steps never block: to ask whether they are what keeps threads apart.
+// Which steps never block, or may give up at any time: to ask whether they are what keeps threads
+// apart.
 struct Relaxed {
-  bool create_and_join = false, semaphores = false;
+  bool create_and_join = false, semaphores = false, tries = false;
 };
 
 class StateSpace {

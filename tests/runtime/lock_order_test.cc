@@ -164,6 +164,69 @@ TEST_F(LockOrderTest, ATryCannotBlockAndAddsNoEdge) {
   EXPECT_NE(Edge(&b, &c), nullptr);
 }
 
+class ThreadEdgeTest : public LockOrderTest {
+ protected:
+  const OrderEdge* ThreadEdge(PackedRef from, PackedRef to) {
+    for (uint32_t i = 0; i < Used(kThreadEdges); ++i) {
+      const OrderEdge& edge = TheLedger().Table<OrderEdge>(kThreadEdges)[i];
+      if (edge.ready == 1 && edge.from == WithoutMode(from) && edge.to == WithoutMode(to)) {
+        return &edge;
+      }
+    }
+    return nullptr;
+  }
+  void Join(uint32_t serial, uint8_t bits = 0) {
+    RecordJoinOrder(&Me(), 0, serial, /*pthread_self=*/0, bits, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  }
+};
+
+TEST_F(ThreadEdgeTest, WhatAThreadTakesIsNotedForWhoJoinsItAndOnce) {
+  FakeLock outer, inner, tried, before, within;
+  Nest(&before, &within);
+  EXPECT_EQ(Used(kThreadEdges), 0u) << "nobody created this one";
+  Me().creator_serial = 77;
+  const PackedRef me = ThreadRef(Me().serial);
+  for (int i = 0; i < 3; ++i) Nest(&outer, &inner);
+  Acquire(&tried, Succeed{}, kTry);
+  EXPECT_EQ(Used(kThreadEdges), 2u);
+  ASSERT_NE(ThreadEdge(me, FindLock(&outer)), nullptr);
+  ASSERT_NE(ThreadEdge(me, FindLock(&inner)), nullptr);
+  const auto witnesses = Witnesses(*ThreadEdge(me, FindLock(&inner)));
+  ASSERT_EQ(witnesses.size(), 1u);
+  EXPECT_EQ(ModeOf(witnesses[0].from_mode), Mode::kJoin);
+  ASSERT_EQ(witnesses[0].gate_count, 1u);
+  EXPECT_EQ(IndexOf(witnesses[0].gates[0]), IndexOf(FindLock(&outer)));
+  EXPECT_EQ(Used(kEdges), 2u) << "and the locks' own order stands apart";
+}
+
+TEST_F(ThreadEdgeTest, AJoinIsAnEdgeFromWhatIsHeldAndFromOneself) {
+  FakeLock held;
+  Join(5);
+  EXPECT_EQ(Used(kThreadEdges), 0u) << "nothing is held";
+  Acquire(&held);
+  Join(5, kTimed);
+  const OrderEdge* const edge = ThreadEdge(FindLock(&held), ThreadRef(5));
+  ASSERT_NE(edge, nullptr);
+  EXPECT_EQ(Witnesses(*edge)[0].to_mode, static_cast<uint8_t>(Mode::kJoin) | kTimed);
+  Join(0);  // not known who it is
+  EXPECT_EQ(Used(kThreadEdges), 1u);
+  Me().creator_serial = 77;
+  Join(6);
+  EXPECT_NE(ThreadEdge(ThreadRef(Me().serial), ThreadRef(6)), nullptr);
+  EXPECT_NE(ThreadEdge(FindLock(&held), ThreadRef(6)), nullptr);
+}
+
+TEST_F(ThreadEdgeTest, OfManyLocksSoManyAreNoted) {
+  Me().creator_serial = 77;
+  std::vector<FakeLock> locks(kUsesNoted + 50);
+  for (FakeLock& lock : locks) {
+    Acquire(&lock);
+    Release(&lock);
+  }
+  EXPECT_EQ(Used(kThreadEdges), kUsesNoted);
+  EXPECT_EQ(Dropped(kThreadEdges), 0u);
+}
+
 TEST_F(LockOrderTest, ARelockIsNoOrder) {
   FakeLock lock, other;
   Acquire<FakeRecursive>(&lock);

@@ -194,6 +194,140 @@ TEST_F(PredictionTest, ASemaphoreWithOneUnitIsTakenForALockUntilAnotherThreadPos
   EXPECT_TRUE(told(0, 0).empty()) << "never posted: an event, for all that is known";
 }
 
+class JoinPredictionTest : public PredictionTest {
+ protected:
+  void SetUp() override {
+    PredictionTest::SetUp();
+    joined = ledger::ThreadRef(scene.SerialOf(two));
+  }
+  ledger::OrderWitness In(uint32_t thread, ledger::Mode from, ledger::Mode to, uint64_t site) {
+    ledger::OrderWitness witness = Seen(thread, site, site + 1);
+    witness.from_mode = static_cast<uint8_t>(from);
+    witness.to_mode = static_cast<uint8_t>(to);
+    return witness;
+  }
+  ledger::OrderWitness Joins() {
+    return In(one, ledger::Mode::kExclusive, ledger::Mode::kJoin, 0x4011);
+  }
+  ledger::OrderWitness Takes() {
+    return In(two, ledger::Mode::kJoin, ledger::Mode::kExclusive, 0x4013);
+  }
+  Scene::Ref joined = 0;
+};
+
+TEST_F(JoinPredictionTest, AThreadThatIsJoinedUnderALockThatItTakesIsTold) {
+  scene.book.AddEdge(a, joined, {Joins()});
+  scene.book.AddEdge(joined, a, {Takes()});
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  const Finding& finding = findings[0];
+  EXPECT_EQ(finding.headline, "POTENTIAL DEADLOCK: a thread is joined under a lock that it takes");
+  EXPECT_EQ(finding.confidence, Confidence::kLikely);
+  EXPECT_EQ(finding.story[0],
+            "Thread 'one' (tid 100) waits for thread 'two' (tid 101) to end (called at f4012, "
+            "file.cc:18) while it holds mutex 1 (taken at f4011, file.cc:17).");
+  EXPECT_EQ(finding.story[1],
+            "Thread 'two' (tid 101) takes mutex 1 (taken at f4014, file.cc:20) before it ends.");
+  ASSERT_EQ(finding.threads.size(), 2u);
+  EXPECT_EQ(finding.threads[0].waits_mode, "join");
+  EXPECT_EQ(finding.threads[0].joins_tid, 101u);
+  EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 1).empty()) << "once";
+}
+
+TEST_F(JoinPredictionTest, AlsoThroughLocksOfOthers) {
+  const uint32_t three = scene.Thread("three");
+  scene.book.AddEdge(a, joined, {Joins()});
+  scene.book.AddEdge(joined, b, {Takes()});
+  EXPECT_TRUE(scene.Step(Scene::kStart).empty());
+  scene.book.AddEdge(b, a, {Seen(three, 0x4015, 0x4016)});
+  EXPECT_EQ(scene.Step(Scene::kStart + 1).size(), 1u);
+}
+
+TEST_F(JoinPredictionTest, WhatDoesNotWaitForEverOrCannotMeetIsNot) {
+  const auto told = [&](const ledger::OrderWitness& joins, const ledger::OrderWitness& takes) {
+    for (const ledger::TableId table : {ledger::kEdges, ledger::kThreadEdges}) {
+      auto& used = scene.book.header().tables[table].used;
+      std::memset(static_cast<void*>(scene.book.ledger().Table<ledger::OrderEdge>(table)), 0,
+                  used * sizeof(ledger::OrderEdge));
+      used = 0;
+    }
+    scene.book.AddEdge(a, joined, {joins});
+    scene.book.AddEdge(joined, a, {takes});
+    const auto reader = scene.book.Reader();
+    ProcessJudge judge(reader.get(), &scene.kernel, &scene.resolver, 1, {});
+    return judge.Finish(Scene::kStart).size();
+  };
+  EXPECT_EQ(told(Joins(), Takes()), 1u);
+  ledger::OrderWitness timed = Joins(), tried = Takes(), reads = Joins(), read = Takes();
+  timed.to_mode |= ledger::kTimed;
+  EXPECT_EQ(told(timed, Takes()), 0u) << "the join gives up";
+  tried.to_mode |= ledger::kTimed;
+  EXPECT_EQ(told(Joins(), tried), 0u) << "the joined thread does";
+  reads.from_mode = read.to_mode = static_cast<uint8_t>(ledger::Mode::kShared);
+  EXPECT_EQ(told(reads, read), 0u) << "both read";
+  EXPECT_EQ(told(Joins(), read), 1u);
+  ledger::OrderWitness gated = Joins(), behind = Takes();
+  gated.gates[gated.gate_count++] = behind.gates[behind.gate_count++] = b | kX;
+  EXPECT_EQ(told(gated, behind), 0u) << "it hangs at the gate, which is another cycle";
+}
+
+TEST_F(PredictionTest, ACycleBetweenClassesOnlyIsToldOnRequest) {
+  const auto x = scene.Mutex(), y = scene.Mutex(), gate = scene.Mutex(), other_gate = scene.Mutex();
+  for (const Scene::Ref lock : {a, x}) scene.book.lock(lock).lock_class = 1;
+  for (const Scene::Ref lock : {b, y}) scene.book.lock(lock).lock_class = 2;
+  for (const Scene::Ref lock : {gate, other_gate}) scene.book.lock(lock).lock_class = 3;
+  const auto told = [&](bool classes) {
+    const auto reader = scene.book.Reader();
+    ProcessJudge judge(reader.get(), &scene.kernel, &scene.resolver, 1,
+                       {.predict_classes = classes});
+    return judge.Finish(Scene::kStart);
+  };
+  ledger::OrderWitness gated = Seen(one, 0x4011, 0x4012), behind = Seen(two, 0x4013, 0x4014);
+  gated.gates[gated.gate_count++] = gate | kX;
+  behind.gates[behind.gate_count++] = other_gate | kX;
+  scene.book.AddEdge(a, b, {gated});
+  scene.book.AddEdge(y, x, {behind});
+  EXPECT_TRUE(told(true).empty()) << "a gate of one class keeps these apart";
+  const auto p = scene.Mutex(), q = scene.Mutex();
+  scene.book.lock(p).lock_class = 1;
+  scene.book.lock(q).lock_class = 2;
+  scene.book.AddEdge(q, p, {Seen(one, 0x4015, 0x4016)});
+  EXPECT_TRUE(told(true).empty()) << "one thread";
+  scene.book.AddEdge(q, p, {Seen(two, 0x4015, 0x4016)});
+  EXPECT_TRUE(told(false).empty());
+  const auto findings = told(true);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kPossible);
+  EXPECT_EQ(findings[0].headline,
+            "POTENTIAL DEADLOCK: order cycle of 2 classes of locks (a prediction about classes)");
+  scene.book.AddEdge(b, a, {Seen(two, 0x4017, 0x4018)});
+  const auto between_locks = told(true);
+  ASSERT_EQ(between_locks.size(), 1u) << "of the locks, and not of their classes as well";
+  EXPECT_EQ(between_locks[0].headline, "POTENTIAL DEADLOCK: lock-order cycle of 2 locks");
+}
+
+TEST_F(PredictionTest, ARingThatOnePlaceWalksIsLessSure) {
+  const auto c = scene.Mutex();
+  const uint32_t three = scene.Thread("three");
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4011), Seen(two, 0x4011, 0x4011)});
+  scene.book.AddEdge(b, c, {Seen(two, 0x4011, 0x4011)});
+  scene.book.AddEdge(c, a, {Seen(three, 0x4011, 0x4011)});
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kPossible);
+}
+
+TEST_F(PredictionTest, PhilosophersEachWithForksOfTheirOwnAreNoSuchRing) {
+  const auto c = scene.Mutex();
+  const uint32_t three = scene.Thread("three");
+  scene.book.AddEdge(a, b, {Seen(one, 0x4011, 0x4012)});
+  scene.book.AddEdge(b, c, {Seen(two, 0x4011, 0x4012)});
+  scene.book.AddEdge(c, a, {Seen(three, 0x4011, 0x4012)});
+  const auto findings = scene.Step(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kLikely);
+}
+
 // Locks of one class, nested at one place: every pair in the order of addresses but (1, 2).
 class NestingTest : public PredictionTest {
  protected:
@@ -239,6 +373,24 @@ TEST_F(NestingTest, TheFirstBreachOfAnOrderByAddressIsTold) {
               "POTENTIAL DEADLOCK: 2 locks of one class taken against their order by address");
     ForgetEdges();
   }
+}
+
+TEST_F(NestingTest, WhoTakesAParentUnderItsChildIsToldThoughNobodyElseHasTheseTwo) {
+  for (uint32_t child = 1; child < 8; ++child) {
+    scene.book.AddEdge(locks[child / 2], locks[child], {Seen(two, 0x4011, 0x4012)});
+  }
+  for (int more = 0; more < 12; ++more) {
+    const auto leaf = scene.Mutex();
+    scene.book.lock(leaf).lock_class = 1;
+    scene.book.AddEdge(locks[1], leaf, {Seen(one, 0x4011, 0x4012)});
+  }
+  scene.book.AddEdge(locks[6], locks[1], {Seen(two, 0x4013, 0x4014)});
+  const auto findings = scene.judge().Finish(Scene::kStart);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].confidence, Confidence::kPossible);
+  EXPECT_EQ(findings[0].headline,
+            "POTENTIAL DEADLOCK: 2 locks of one class taken against their order parent before "
+            "child");
 }
 
 TEST_F(NestingTest, WhatIsNoRuleOrNoBreachIsNotTold) {

@@ -99,17 +99,23 @@ void LedgerBuilder::EndWait(uint32_t slot, uint32_t frame) {
 
 uint32_t LedgerBuilder::AddEdge(PackedRef from, PackedRef to,
                                 const std::vector<ledger::OrderWitness>& witnesses) {
-  const uint32_t index = ledger_.Allocate(ledger::kEdges);
-  ledger::OrderEdge& edge = ledger_.Table<ledger::OrderEdge>(ledger::kEdges)[index];
+  const bool of_thread =
+      ledger::IsThreadIndex(ledger::IndexOf(from)) || ledger::IsThreadIndex(ledger::IndexOf(to));
+  const ledger::TableId table = of_thread ? ledger::kThreadEdges : ledger::kEdges;
+  const uint32_t index = ledger_.Allocate(table);
+  ledger::OrderEdge& edge = ledger_.Table<ledger::OrderEdge>(table)[index];
   edge.from = ledger::WithoutMode(from);
   edge.to = ledger::WithoutMode(to);
-  for (const ledger::OrderWitness& witness : witnesses) AddWitness(index, witness);
+  for (const ledger::OrderWitness& witness : witnesses) AddWitness(edge, witness);
   edge.ready = 1;
   return index;
 }
 
 void LedgerBuilder::AddWitness(uint32_t edge_index, const ledger::OrderWitness& witness) {
-  ledger::OrderEdge& edge = ledger_.Table<ledger::OrderEdge>(ledger::kEdges)[edge_index];
+  AddWitness(ledger_.Table<ledger::OrderEdge>(ledger::kEdges)[edge_index], witness);
+}
+
+void LedgerBuilder::AddWitness(ledger::OrderEdge& edge, const ledger::OrderWitness& witness) {
   const uint32_t place = edge.witness_count++;
   if (place >= ledger::kWitnessesPerEdge) return;
   const uint32_t index = ledger_.Allocate(ledger::kWitnesses);

@@ -31,7 +31,8 @@ class LedgerBuilder {
   void BeginWait(uint32_t slot, ledger::PackedRef ref_with_mode, uint64_t object, uint64_t site,
                  uint64_t peer = 0, uint32_t frame = 0);
   void EndWait(uint32_t slot, uint32_t frame = 0);
-  // `witness.to_stack` and so on as they are.
+  // `witness.to_stack` and so on as they are. An end may be a thread (ledger::ThreadRef);
+  // AddWitness is for edges between locks.
   uint32_t AddEdge(ledger::PackedRef from, ledger::PackedRef to,
                    const std::vector<ledger::OrderWitness>& witnesses);
   void AddWitness(uint32_t edge, const ledger::OrderWitness& witness);
@@ -61,6 +62,8 @@ class LedgerBuilder {
   std::unique_ptr<LedgerReader> Reader() const;
 
  private:
+  void AddWitness(ledger::OrderEdge& edge, const ledger::OrderWitness& witness);
+
   uint64_t size_;
   ledger::Ledger ledger_;
 };
