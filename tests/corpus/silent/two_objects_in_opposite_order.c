@@ -8,9 +8,9 @@ struct Object {
 };
 static struct Object source, sink;
 
-static void initialise(struct Object* object) {
-  pthread_mutex_init(&object->data, NULL);
-  pthread_mutex_init(&object->log, NULL);
+__attribute__((noinline)) static void initialise(struct Object* object) {
+  CHECK(pthread_mutex_init(&object->data, NULL) == 0);
+  CHECK(pthread_mutex_init(&object->log, NULL) == 0);
 }
 
 static void* reads(void* unused) {
