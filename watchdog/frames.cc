@@ -26,8 +26,16 @@ bool IsCLibrary(const StackFrame& frame) {
          absl::StartsWith(name, "ld-linux");
 }
 
+// Rust's standard library, which is compiled into the program: its sources are known by paths
+// that only its own build has.
+bool IsRustLibrary(const StackFrame& frame) {
+  return absl::StartsWith(frame.file, "/rustc/") || absl::StartsWith(frame.file, "library/std/") ||
+         absl::StartsWith(frame.file, "library/core/") ||
+         absl::StartsWith(frame.file, "library/alloc/");
+}
+
 bool IsStandardLibrary(const StackFrame& frame) {
-  return absl::StartsWith(Basename(frame.module), "libstdc++.so.") ||
+  return IsRustLibrary(frame) || absl::StartsWith(Basename(frame.module), "libstdc++.so.") ||
          absl::StartsWith(frame.function, "std::") ||
          absl::StartsWith(frame.function, "__gnu_cxx::") ||
          absl::StartsWith(frame.function, "__gthread_");

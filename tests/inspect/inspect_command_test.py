@@ -15,6 +15,7 @@ import tempfile
 import time
 import unittest
 
+HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ["LOCKWARDEN_BUILD"])
 LOCKWARDEN = BUILD / "bin" / "lockwarden"
 CORPUS = BUILD / "bin" / "corpus"
@@ -117,6 +118,19 @@ class StuckPrograms(unittest.TestCase):
         self.assertIn("DEADLOCK: 2 threads, 2 locks", text)
         self.assertIn("in bare+0x", text)
         self.assertIn("build id", text)
+
+    def test_python_functions_are_named(self):
+        version = subprocess.run(["/usr/bin/python3", "-c", "import sys; print(sys.version_info[1])"],
+                                 capture_output=True, text=True, check=True).stdout.strip()
+        if version not in ("11", "12"):
+            self.skipTest(f"Python 3.{version}: frames of 3.11 and 3.12 are known")
+        with running("/usr/bin/python3", HERE.parent / "corpus/stuck/crosswise.py") as process:
+            seen = until(lambda: (lambda s: s if s["verdict"] in ("deadlock", "asleep") else None)(
+                inspected(process.pid)[1]), "all threads of Python's wait")
+            text = inspect(process.pid).stdout
+        files = [frame["file"] for thread in seen["threads"] for frame in thread["stack"]]
+        self.assertGreaterEqual(len([f for f in files if f and f.endswith("/crosswise.py")]), 2)
+        self.assertRegex(text, r"crosswise\.py:\d+")
 
     def test_stopped_by_a_signal(self):
         with running(CORPUS / "crosswise_c") as process:

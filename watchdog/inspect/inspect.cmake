@@ -11,6 +11,7 @@ target_sources(lockwarden_watchdog PRIVATE
   inspect/inspection_text.cc
   inspect/ledger_look.cc
   inspect/process_picture.cc
+  inspect/python_frames.cc
   inspect/registers.cc
   inspect/remote_unwinder.cc
   inspect/stack_copy.cc

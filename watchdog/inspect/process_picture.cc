@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "watchdog/finding_parts.h"
 #include "watchdog/inspect/call_description.h"
+#include "watchdog/inspect/python_frames.h"
 #include "watchdog/inspect/remote_unwinder.h"
 #include "watchdog/inspect/thread_list.h"
 
@@ -129,7 +130,7 @@ class Maker {
     lock.address = wait.object;
     lock.kind = wait.kind;
     lock.name = wait.awaited == Awaited::kFileLock ? wait.attributes : source_.name_of(wait.object);
-    std::string spoken = wait.kind;
+    std::string spoken = wait.spoken.empty() ? wait.kind : wait.spoken;
     std::replace(spoken.begin(), spoken.end(), '_', ' ');
     lock.label = lock.name.empty() ? absl::StrCat(spoken, " ", lock.id)
                                    : absl::StrCat(spoken, " \"", lock.name, "\"");
@@ -236,8 +237,29 @@ ProcessPicture TakePicture(int pid, const StackLimits& limits, KernelView* kerne
   const auto describe = [&](const KernelThread& thread) {
     return DescribeCall(pid, thread, kernel);
   };
-  ProcessPicture picture = DecodeProcess(pid, StacksOfAllThreads(pid, limits, resolver),
-                                         {kernel, files.get(), name_of, describe});
+  ProcessStacks stacks = StacksOfAllThreads(pid, limits, resolver);
+  PythonFrames python;
+  if (variables != nullptr) {
+    python =
+        ReadPythonFrames([&](const char* name) { return variables->AddressOf("python", name); },
+                         [&](uint64_t address, void* out, size_t size) {
+                           return kernel->ReadMemory(address, out, size);
+                         });
+  }
+  for (ThreadStack& thread : stacks.threads) {
+    const auto frames = python.by_thread.find(thread.inside);
+    if (frames == python.by_thread.end()) continue;
+    thread.frames = WithPythonFrames(thread.frames, frames->second);
+  }
+  ProcessPicture picture =
+      DecodeProcess(pid, std::move(stacks), {kernel, files.get(), name_of, describe});
+  if (!python.note.empty()) picture.notes.push_back(python.note);
+  if (variables != nullptr && variables->AddressOf("libjvm.so", "gHotSpotVMStructs") != 0) {
+    picture.notes.push_back(absl::StrCat(
+        "This is a Java virtual machine, which parks its threads on conditions of its own: "
+        "`jstack ",
+        pid, "` tells the locks and frames of Java code."));
+  }
   picture.program = ProgramOf(pid);
   picture.wakes_anybody = WakesAnybody(kernel);
   timespec now;

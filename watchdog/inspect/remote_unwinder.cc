@@ -29,6 +29,9 @@ class RemoteUnwinder::Impl {
   bool Begin();
   UnwoundStack Unwind(const Registers& registers, ReadWord read, size_t most_frames);
   std::string VariableAt(uint64_t address) { return VariableOf(dwfl_, address); }
+  uint64_t AddressOf(const char* part, const char* variable) {
+    return AddressOfVariable(dwfl_, part, variable);
+  }
 
  private:
   static Impl* Of(void* argument) { return static_cast<Impl*>(argument); }
@@ -170,6 +173,9 @@ std::unique_ptr<RemoteUnwinder> RemoteUnwinder::OfProcess(int pid) {
 RemoteUnwinder::RemoteUnwinder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RemoteUnwinder::~RemoteUnwinder() = default;
 std::string RemoteUnwinder::VariableAt(uint64_t address) { return impl_->VariableAt(address); }
+uint64_t RemoteUnwinder::AddressOf(const char* part, const char* variable) {
+  return impl_->AddressOf(part, variable);
+}
 UnwoundStack RemoteUnwinder::Unwind(const Registers& registers, ReadWord read, size_t most_frames) {
   return impl_->Unwind(registers, read, most_frames);
 }

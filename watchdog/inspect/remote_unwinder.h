@@ -39,6 +39,8 @@ class RemoteUnwinder {
   // The variable that an address lies in, "accounts_lock" or "accounts+0x28"; empty: none that
   // has a symbol.
   std::string VariableAt(uint64_t address);
+  // Of a variable in a module whose path has `part` in it; 0: none.
+  uint64_t AddressOf(const char* part, const char* variable);
 
  private:
   class Impl;

@@ -81,8 +81,11 @@ class Teller {
 
   Finding Finish() {
     finding_.evidence.push_back(
-        "lock words and kernel: each of these threads sleeps without a time limit on what it is "
-        "said to wait for, and the locks themselves name these holders");
+        finding_.cycle.empty()
+            ? "kernel: each thread sleeps without a time limit on memory that nobody outside this "
+              "process can change"
+            : "lock words and kernel: each of these threads sleeps without a time limit on what it "
+              "is said to wait for, and the locks themselves name these holders");
     if (evidence_.confirmed) {
       finding_.evidence.push_back("looked twice: none of them has run in between");
     }

@@ -91,22 +91,24 @@ struct Runtime {
 constexpr Runtime kRuntimes[] = {
     {"futex_mutex::Mutex", "Rust mutex"},
     {"mutex::futex::Mutex", "Rust mutex"},
+    {"mutex5futex", "Rust mutex"},  // as Rust mangles it since 2024
     {"futex_rwlock::RwLock", "Rust rwlock"},
     {"rwlock::futex::RwLock", "Rust rwlock"},
+    {"rwlock5futex", "Rust rwlock"},
     {"futex_condvar::Condvar", "Rust condition"},
     {"condvar::futex::Condvar", "Rust condition"},
+    {"condvar5futex", "Rust condition"},
     {"std::thread::park", "Rust thread park"},
-    {"thread_parking", "Rust thread park"},
-    {"thread_parker", "Rust thread park"},
+    {"thread_park", "Rust thread park"},
     {"parking_lot", "Rust parking_lot lock"},
-    {"runtime.futexsleep", "Go runtime's note or lock"},
     {"runtime.futex", "Go runtime's note or lock"},
+    {"runtime::futex", "Go runtime's note or lock"},
     {"absl::", "absl synchronization object"},
     {"folly::", "folly synchronization object"},
-    {"std::__atomic_", "atomic wait (std::atomic, latch, barrier or semaphore)"},
-    {"__detail::__platform_wait", "atomic wait (std::atomic, latch, barrier or semaphore)"},
-    {"_State_baseV2", "std::future"},
-    {"__atomic_futex_unsigned", "std::future"},
+    {"std::__atomic_", "atomic (a wait, latch, barrier or semaphore)"},
+    {"__detail::__platform_wait", "atomic (a wait, latch, barrier or semaphore)"},
+    {"_State_baseV2", "future"},
+    {"__atomic_futex_unsigned", "future"},
     {"_dl_", "dynamic loader's lock"},
     {"malloc", "malloc's lock"},
     {"arena_get", "malloc's lock"},
@@ -234,8 +236,8 @@ class Decoder {
         Join();
         break;
       default: {
-        const std::string runtime = RuntimeOf(thread_.frames);
-        if (!runtime.empty()) wait_.note = absl::StrCat("a ", runtime, ", which names no owner");
+        wait_.spoken = RuntimeOf(thread_.frames);
+        if (!wait_.spoken.empty()) wait_.note = "it names no owner";
       }
     }
     return wait_;

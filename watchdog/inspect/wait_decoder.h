@@ -47,6 +47,7 @@ struct DecodedWait {
   std::vector<uint32_t> owners;
   uint32_t depth = 0;      // of a recursive mutex: how often its owner has taken it
   std::string kind;        // "mutex", "rwlock", ...: as in reports
+  std::string spoken;      // in sentences, where that says more: "Rust mutex"; else empty
   std::string attributes;  // "recursive, robust"; empty: nothing special
   std::string note;        // a clause for people: "3 readers hold it"; may be empty
 };
