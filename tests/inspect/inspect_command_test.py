@@ -119,6 +119,39 @@ class StuckPrograms(unittest.TestCase):
         self.assertIn("in bare+0x", text)
         self.assertIn("build id", text)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can hide the debug files, or make namespaces")
+    def test_without_debug_symbols_of_the_c_library(self):
+        hidden = ["unshare", "--mount", "sh", "-c",
+                  'mkdir -p /usr/lib/debug; mount -t tmpfs none /usr/lib/debug && exec "$@"', "sh"]
+        if subprocess.run([*hidden, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no mount namespace here")
+        for name, awaits in (("mutex_kinds_c", "mutex"), ("semaphores_crosswise_c", "semaphore"),
+                             ("barrier_one_short_c", "barrier"),
+                             ("lost_wakeup_cc", "condition")):
+            def seen():
+                found = json.loads(subprocess.run(
+                    [*hidden, str(LOCKWARDEN), "inspect", "--json", str(process.pid)],
+                    capture_output=True, text=True, timeout=DEADLINE).stdout)
+                return found if found["verdict"] == "deadlock" else None
+            with self.subTest(name), running(CORPUS / name) as process:
+                found = until(seen, f"{name} is found deadlocked")
+                self.assertEqual({thread["awaits"] for thread in found["threads"]},
+                                 {awaits, "join"})
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can hide the debug files, or make namespaces")
+    def test_in_a_pid_namespace_of_its_own(self):
+        made = ["unshare", "--pid", "--fork", "--mount-proc"]
+        if subprocess.run([*made, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no pid namespace here")
+        with running(*made, CORPUS / "crosswise_c") as outer:
+            child = until(lambda: pathlib.Path(
+                f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split(), "its child")[0]
+            seen = until(lambda: (lambda r: r[1] if r[0] == DEADLOCK else None)(inspected(child)),
+                         "deadlocked")
+        self.assertEqual(seen["findings"][0]["kind"], "deadlock")
+        self.assertEqual([thread["tid_inside"] for thread in seen["threads"]][0], 1)
+        self.assertEqual(seen["threads"][0]["tid"], int(child))
+
     def test_python_functions_are_named(self):
         version = subprocess.run(["/usr/bin/python3", "-c", "import sys; print(sys.version_info[1])"],
                                  capture_output=True, text=True, check=True).stdout.strip()

@@ -126,8 +126,13 @@ void AskLedger(Looked* looked) {
 void Judge(std::vector<std::unique_ptr<Looked>>* looked) {
   const std::vector<const ProcessPicture*> pictures = PicturesOf(*looked);
   StuckThreads stuck = FindStuckThreads(pictures, {}, /*despite_handlers=*/true);
+  // A thread that was stopped a moment ago may not be back in its sleep yet.
+  constexpr int kTries = 6;
   std::vector<PictureRef> moved;
-  if (stuck.any()) moved = Moved(*looked, stuck.all);
+  for (int i = 0; stuck.any() && i < kTries; ++i) {
+    moved = Moved(*looked, stuck.all);
+    if (moved.empty()) break;
+  }
   stuck = FindStuckThreads(pictures, moved, /*despite_handlers=*/false);
   const StuckThreads asleep = FindStuckThreads(pictures, moved, /*despite_handlers=*/true);
   for (size_t i = 0; i < looked->size(); ++i) {

@@ -170,6 +170,11 @@ std::string RuntimeOf(const StackTrace& stack) {
   return "";
 }
 
+bool IsLibc(const StackFrame& frame) {
+  const std::string name = Basename(frame.module);
+  return absl::StartsWith(name, "libc.so.") || absl::StartsWith(name, "libpthread.so.");
+}
+
 class Decoder {
  public:
   Decoder(const ThreadStack& thread, const absl::flat_hash_set<uint32_t>& living,
@@ -243,16 +248,24 @@ class Decoder {
     return wait_;
   }
 
-  // Without a function's name: only what cannot be taken for anything else.
+  // Without a function's name (a C library without debug symbols has names only for what it
+  // exports): only what cannot be taken for anything else.
   std::optional<Awaited> FromWords() {
     if (JoinedThread() != 0) return Awaited::kJoin;
+    if (!thread_.frames.empty() && !thread_.frames[0].function.empty()) return std::nullopt;
     LockInfo mutex;
     mutex.address = word();
     mutex.kind = LockKind::kMutex;
     const LockWord says = ReadLockWord(kernel_, mutex);
-    const bool plausible = says.says == LockWord::Says::kOwned && value() >= 2 &&
-                           living_.contains(says.owner) && KindMakesSense();
-    if (plausible && thread_.frames.empty()) return Awaited::kMutex;
+    const bool owned = says.says == LockWord::Says::kOwned && value() >= 2 &&
+                       living_.contains(says.owner) && KindMakesSense();
+    if (owned) return Awaited::kMutex;
+    // A semaphore without units counts those who wait for one in the next word.
+    uint32_t words[2] = {};
+    const bool in_libc = !thread_.frames.empty() && IsLibc(thread_.frames[0]);
+    const bool counted = kernel_->ReadMemory(word(), words, sizeof(words)) && words[0] == 0 &&
+                         words[1] != 0 && words[1] <= living_.size();
+    if (in_libc && value() == 0 && counted) return Awaited::kSemaphore;
     return std::nullopt;
   }
 
