@@ -39,6 +39,15 @@ void ClassBook::Add(uint32_t number, const ClassCounts& counts) {
   }
 }
 
+void ClassBook::AddTimes(uint32_t number, const ClassTimes& times) {
+  (HasSeat(number) ? times_[number] : other_times_).Add(times);
+}
+
+ClassTimes ClassBook::TimesOf(uint32_t number) const {
+  const auto found = times_.find(number);
+  return found == times_.end() ? ClassTimes() : found->second;
+}
+
 bool ClassBook::HasSeat(uint32_t number) const {
   return number != kNone && classes_[number].seated;
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "watchdog/class_times.h"
 
 namespace lockwarden {
 
@@ -38,6 +39,8 @@ class ClassBook {
   // The number of a class; a new one if the key is new. kNone when there are too many.
   uint32_t Number(uint64_t key);
   void Add(uint32_t number, const ClassCounts& counts);
+  // After Reseat: times of a class without a seat are part of `other` for good.
+  void AddTimes(uint32_t number, const ClassTimes& times);
   // Gives out free seats, and those of classes that others have left behind. `name` is asked
   // for a class that never had a seat, and is not called again for it.
   void Reseat(const std::function<std::string(uint32_t number)>& name);
@@ -47,6 +50,9 @@ class ClassBook {
   const ClassCounts& CountsOf(uint32_t number) const { return classes_[number].shown; }
   const std::vector<uint32_t>& seated() const { return seated_; }
   const ClassCounts& other() const { return other_; }
+  // Of what it counted while it had a seat.
+  ClassTimes TimesOf(uint32_t number) const;
+  const ClassTimes& other_times() const { return other_times_; }
   uint64_t folded() const { return folded_; }  // classes that were ever part of `other`
   size_t size() const { return classes_.size(); }
 
@@ -68,6 +74,9 @@ class ClassBook {
   std::vector<uint32_t> touched_;   // without a seat, and counted since Reseat
   std::vector<ClassCounts> since_;  // what, in the same order
   ClassCounts other_;
+  // Of classes that have, or had, a seat: few, since these are large.
+  absl::flat_hash_map<uint32_t, ClassTimes> times_;
+  ClassTimes other_times_;
   uint64_t folded_ = 0;
 };
 

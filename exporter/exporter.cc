@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "watchdog/mutex.h"
 #include "absl/time/clock.h"
 #include "exporter/live_collector.h"
 #include "exporter/metric_table.h"
@@ -21,6 +20,7 @@
 #include "watchdog/finding_desk.h"
 #include "watchdog/judge.h"
 #include "watchdog/ledger_totals.h"
+#include "watchdog/mutex.h"
 #include "watchdog/process_facts.h"
 #include "watchdog/symbolizer.h"
 

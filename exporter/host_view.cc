@@ -63,7 +63,7 @@ bool IsHead(const std::vector<absl::string_view>& words) {
   if (words.size() != 4 || !IsMetric(words[2])) return false;
   return words[1] == "HELP" ? !absl::StrContains(words[3], '\\')
                             : words[1] == "TYPE" && (words[3] == "counter" || words[3] == "gauge" ||
-                                              words[3] == "histogram");
+                                                     words[3] == "histogram");
 }
 
 bool IsPartOf(absl::string_view histogram, absl::string_view sample) {
@@ -97,7 +97,8 @@ class Merger {
         continue;
       }
       const absl::string_view name = line.substr(0, end);
-      std::string& samples = At(IsPartOf(histogram, name) ? absl::string_view(histogram) : name).samples;
+      std::string& samples =
+          At(IsPartOf(histogram, name) ? absl::string_view(histogram) : name).samples;
       if (line[end] == '{') {
         const absl::string_view rest = line.substr(end + 1);
         absl::StrAppend(&samples, line.substr(0, end + 1), labels,

@@ -18,7 +18,7 @@ LabelValues KnownRestartReasons();
 LabelValues KnownStallCauses();  // as StallKindName() of kToldStallKinds
 LabelValues KnownHookResults();  // as IncidentHook::results()
 LabelValues KnownClockJumps();   // as ClockTrust::jumps(), and "stopped" of HeartbeatTotals
-LabelValues KnownActions();        // as WatchCounts has them, and so below
+LabelValues KnownActions();      // as WatchCounts has them, and so below
 LabelValues KnownActionResults();
 LabelValues KnownSuppressions();
 LabelValues KnownDumpMethods();

@@ -103,6 +103,16 @@ void LiveModel::Count(WatchedLedger* process) {
   for (const LockTally::Delta& delta : process->tally.Take(process->reader())) {
     book_.Add(process->NumberOf(delta.lock_class, &book_), delta.counts);
   }
+  counted_.push_back(process);
+}
+
+void LiveModel::CountTimes() {
+  for (WatchedLedger* process : counted_) {
+    for (const ClassTimesReader::Delta& delta : process->times.Take(process->reader())) {
+      book_.AddTimes(process->NumberOf(delta.lock_class, &book_), delta.times);
+    }
+  }
+  counted_.clear();
 }
 
 void LiveModel::Look(const std::vector<ServedLedger>& live, const std::vector<ServedLedger>& ended,
@@ -138,6 +148,7 @@ void LiveModel::Look(const std::vector<ServedLedger>& live, const std::vector<Se
       }
       return name.empty() ? "unknown" : name;
     });
+    CountTimes();
   }
   std::erase_if(processes_, [](const auto& entry) { return !entry.second->seen; });
   std::erase_if(instant.threads, [this](const Instant::Thread& thread) {
@@ -167,11 +178,13 @@ void LiveModel::ShowClasses(const Instant& instant, LiveView* view) const {
   ClassSeries other;
   other.name = "other";
   other.counts = book_.other();
+  other.times = book_.other_times();
   for (const uint32_t number : book_.seated()) {
     const std::string& name = book_.NameOf(number);
     ClassSeries& series = name == "other" ? other : by_name[name];
     series.name = name;
     series.counts.Add(book_.CountsOf(number));
+    series.times.Add(book_.TimesOf(number));
   }
   const auto older = [](double a, double b) {
     return a == kNeverSeconds || (b != kNeverSeconds && b < a) ? b : a;

@@ -51,6 +51,7 @@ class LiveModel {
   WatchedLedger* Find(const ServedLedger& ledger);
   void Sample(WatchedLedger* process, uint64_t elapsed_ns, Instant* instant);
   void Count(WatchedLedger* process);
+  void CountTimes();  // of those that were counted, once seats are given out
   void ShowClasses(const Instant& instant, LiveView* view) const;
   void ShowThreads(Instant* instant, LiveView* view);
 
@@ -58,6 +59,7 @@ class LiveModel {
   ClassBook book_;
   // By image id: a pid is another process after an exec.
   std::map<std::pair<uint64_t, uint64_t>, std::unique_ptr<WatchedLedger>> processes_;
+  std::vector<WatchedLedger*> counted_;  // at this look
   uint64_t last_look_ns_ = 0, last_count_ns_ = 0;
   uint64_t samples_ = 0;
   std::shared_ptr<const LiveView> view_;

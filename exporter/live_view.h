@@ -18,6 +18,7 @@ inline constexpr double kNeverSeconds = 0;  // of timestamps: there is none
 struct ClassSeries {
   std::string name;  // "other": all that have no seat
   ClassCounts counts;
+  ClassTimes times;
   uint64_t waiters = 0;                        // now
   double oldest_wait_seconds = kNeverSeconds;  // Unix time at which it began
   double oldest_hold_seconds = kNeverSeconds;  // likewise; held since then at least

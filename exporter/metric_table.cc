@@ -34,6 +34,7 @@ double Find(const std::map<std::string, uint64_t>& values, const std::string& ke
 
 constexpr MetricType kCounter = MetricType::Counter;
 constexpr MetricType kGauge = MetricType::Gauge;
+constexpr MetricType kHistogram = MetricType::Histogram;
 
 // Of two labels, each first value with each second one.
 MetricSamples WithZeros(LabelValues first, LabelValues second,
@@ -70,6 +71,14 @@ MetricSamples ByClass(View v, Read read, double all = 0) {
   return samples;
 }
 
+template <class Times>
+MetricHistograms HistogramsByClass(View v, Times times) {
+  MetricHistograms histograms;
+  if (v.live.classes.empty()) histograms["other"];
+  for (const Class& c : v.live.classes) histograms[c.name] = times(c);
+  return histograms;
+}
+
 constexpr MetricRow kRows[] = {
     {"lockwarden_deadlocks_total", kCounter, "Deadlocks that happened.", "kind",
      [](View v) { return WithZeros(KnownDeadlockKinds(), v.watch.deadlocks); }},
@@ -95,11 +104,20 @@ constexpr MetricRow kRows[] = {
     {"lockwarden_deadlocks_broken_total", kCounter,
      "Waits that would have closed a deadlock and threw DeadlockError instead.", "",
      [](View v) { return One(v.watch.deadlocks_broken); }},
-    {"lockwarden_lock_acquisitions_total", kCounter, "Locks acquired.", kClass,
+    {"lockwarden_lock_acquisitions_total", kCounter, "Locks acquired.", "lock_class,mode",
      [](View v) {
-       return ByClass(
-           v, [](const Class& c) { return c.counts.acquisitions; },
-           static_cast<double>(v.watch.lock_acquisitions));
+       MetricSamples samples;
+       if (v.live.classes.empty()) {
+         samples["other,exclusive"] = static_cast<double>(v.watch.lock_acquisitions);
+         samples["other,shared"] = 0;
+       }
+       for (const Class& c : v.live.classes) {
+         const uint64_t shared = c.counts.shared;
+         samples[absl::StrCat(c.name, ",exclusive")] =
+             static_cast<double>(c.counts.acquisitions - shared);
+         samples[absl::StrCat(c.name, ",shared")] = static_cast<double>(shared);
+       }
+       return samples;
      }},
     {"lockwarden_lock_contentions_total", kCounter, "Acquisitions that found the lock taken.",
      kClass,
@@ -117,6 +135,21 @@ constexpr MetricRow kRows[] = {
     {"lockwarden_lock_hold_seconds_total", kCounter,
      "Time that locks were held, by samples taken from outside.", kClass,
      [](View v) { return ByClass(v, [](const Class& c) { return c.counts.hold_seconds; }); }},
+    {"lockwarden_lock_wait_seconds", kHistogram,
+     "How long threads slept waiting for a lock, of waits that have ended.", kClass, nullptr,
+     [](View v) {
+       return HistogramsByClass(v, [](const Class& c) {
+         return MetricHistogram{c.times.waits, c.counts.wait_seconds};
+       });
+     }},
+    {"lockwarden_lock_hold_seconds", kHistogram,
+     "How long locks were held, by holds that were timed, each counted for those it stands for.",
+     kClass, nullptr,
+     [](View v) {
+       return HistogramsByClass(v, [](const Class& c) {
+         return MetricHistogram{c.times.holds, c.counts.hold_seconds};
+       });
+     }},
     {"lockwarden_lock_waiters", kGauge, "Threads that wait for a lock now.", kClass,
      [](View v) { return ByClass(v, [](const Class& c) { return c.waiters; }); }},
     {"lockwarden_lock_oldest_wait_start_timestamp_seconds", kGauge,
@@ -275,6 +308,19 @@ std::vector<prometheus::ClientMetric::Label> Labels(const char* names, const std
           {name.substr(comma + 1), values.substr(second + 1)}};
 }
 
+prometheus::ClientMetric::Histogram Cumulated(const MetricHistogram& from) {
+  prometheus::ClientMetric::Histogram to;
+  for (uint32_t i = 0; i < ledger::kTimeBuckets; ++i) {
+    to.sample_count += from.counts[i];
+    const double bound = i < ledger::kTimeBounds
+                             ? static_cast<double>(ledger::kTimeBoundNs[i]) / 1e9
+                             : std::numeric_limits<double>::infinity();
+    to.bucket.push_back({to.sample_count, bound});
+  }
+  to.sample_sum = from.sum_seconds;
+  return to;
+}
+
 }  // namespace
 
 std::vector<prometheus::MetricFamily> Families(const PageSource& source) {
@@ -285,6 +331,16 @@ std::vector<prometheus::MetricFamily> Families(const PageSource& source) {
     family.name = row.name;
     family.help = row.help;
     family.type = row.type;
+    if (row.read_histograms != nullptr) {
+      for (const auto& [label, histogram] : row.read_histograms(source)) {
+        prometheus::ClientMetric metric;
+        metric.label = Labels(row.label, label);
+        metric.histogram = Cumulated(histogram);
+        family.metric.push_back(std::move(metric));
+      }
+      families.push_back(std::move(family));
+      continue;
+    }
     for (const auto& [label, value] : row.read(source)) {
       prometheus::ClientMetric metric;
       metric.label = Labels(row.label, label);

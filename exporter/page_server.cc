@@ -51,8 +51,8 @@ void PageServer::StartLocal() {
   local_pages_ = std::make_unique<Pages>([this] { return LatestWatch(); },
                                          [this] { return LatestLive(); }, "");
   auto opened = HttpServer::OpenAbstract(
-      OwnLocalName(),
-      [this](const HttpRequest& request) { return AnswerLocally(request); }, {.connections = 8});
+      OwnLocalName(), [this](const HttpRequest& request) { return AnswerLocally(request); },
+      {.connections = 8});
   if (opened.ok()) local_server_ = *std::move(opened);
 }
 

@@ -17,6 +17,7 @@
 #include "exporter/class_book.h"
 #include "exporter/live_view.h"
 #include "exporter/lock_tally.h"
+#include "watchdog/class_times.h"
 #include "watchdog/finding_parts.h"
 #include "watchdog/ledger_board.h"
 #include "watchdog/symbolizer.h"
@@ -32,6 +33,7 @@ class WatchedLedger {
   const ServedLedger& ledger() const { return ledger_; }
   bool seen = true;  // for who looks
   LockTally tally;
+  ClassTimesReader times;
 
   // CLOCK_MONOTONIC at which this hold, or wait, was first seen: the thread has acquired
   // nothing since, so it is the same one.

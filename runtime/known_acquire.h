@@ -112,9 +112,9 @@ __attribute__((noinline)) int AcquireUnknown(Scope<WhichFrame> scope, const void
 }
 
 // After the program's own call: what was written above the held list is a hold now, or is not.
-// Nothing since has moved the count.
+// Nothing since has moved the count. True: this hold is to be timed.
 template <class Object, uint8_t kBits, class Acquired>
-LOCKWARDEN_INLINE void FinishKnownIn(ThreadRecord* record, uint32_t frame_index,
+LOCKWARDEN_INLINE bool FinishKnownIn(ThreadRecord* record, uint32_t frame_index,
                                      LockCacheEntry* cached, int rc, Acquired acquired) {
   constexpr bool kTries = (kBits & kTry) != 0;
   Frame& frame = record->FrameAt(frame_index);
@@ -122,17 +122,21 @@ LOCKWARDEN_INLINE void FinishKnownIn(ThreadRecord* record, uint32_t frame_index,
   if (__builtin_expect(!acquired(rc), 0)) {
     // No details were published, so there is no time to add to a lock's.
     if (!kTries) EndContended(record, frame, 0, false);
-    return;
+    return false;
   }
-  CountAcquisition(record);  // P5
+  const uint64_t acquisitions = CountAcquisition(record);  // P5
   // Relaxed, both: own fields.
   const uint32_t held_count = frame.held_count.load(std::memory_order_relaxed);
   if constexpr (Object::mode == Mode::kUnit) {
     const HeldEntry& above = record->held[kHeldBegin[frame_index] + held_count];
-    if (IsHandedOver(above.lock.load(std::memory_order_relaxed))) return;  // own record
+    if (IsHandedOver(above.lock.load(std::memory_order_relaxed))) {  // own record
+      if (__builtin_expect(IsTimeToTime(record, acquisitions), 0)) PassTimedHold(record);
+      return false;
+    }
   }
   frame.held_count.store(held_count + 1, std::memory_order_release);  // P6
   CountFor<Object::mode>(cached);
+  return __builtin_expect(IsTimeToTime(record, acquisitions), 0);
 }
 
 // An acquire within a hook's frame. `call` is the program's own, and acquired(rc) says whether
@@ -149,7 +153,10 @@ LOCKWARDEN_INLINE int Acquire(const Scope<WhichFrame>& scope, const void* lock, 
     scope.frame().wait.wait.store(known.ref, std::memory_order_release);  // P2
   }
   const int rc = call();
-  FinishKnownIn<Object, kBits>(scope.record(), scope.frame_index(), known.cached, rc, acquired);
+  if (FinishKnownIn<Object, kBits>(scope.record(), scope.frame_index(), known.cached, rc,
+                                   acquired)) {
+    TimeNewestHold(scope.record(), scope.frame_index());
+  }
   return rc;
 }
 
@@ -160,9 +167,11 @@ LOCKWARDEN_INLINE int Acquire(const Scope<WhichFrame>& scope, const void* lock, 
 template <class Object, uint8_t kBits, class Acquired>
 __attribute__((noinline)) int FinishKnown(ThreadRecord* record, LockCacheEntry* cached, int rc,
                                           Acquired acquired) {
-  FinishKnownIn<Object, kBits>(record, 0, cached, rc, acquired);
+  const bool timed = FinishKnownIn<Object, kBits>(record, 0, cached, rc, acquired);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // as in InScope
   this_thread.busy = 0;
+  // Last of all, so that nothing must be kept over a call.
+  if (__builtin_expect(timed, 0)) return TimeHoldAfterHook(&this_thread, record, rc);
   return rc;
 }
 

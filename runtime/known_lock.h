@@ -107,14 +107,18 @@ LOCKWARDEN_INLINE bool AcquireKnown(void* lock, uint64_t site, uint64_t cfa) {
   // Relaxed: own field.
   const bool taken = __builtin_expect(known.cached != nullptr, 1) &&
                      Format::TryFree(lock, record->tid.load(std::memory_order_relaxed));
+  bool timed = false;
   if (__builtin_expect(taken, 1)) {
     WriteHold(record, 0, known.held_count, known.ref, site, known.stack);              // P4
-    CountAcquisition(record);                                                          // P5
+    const uint64_t acquisitions = CountAcquisition(record);                            // P5
     record->frame0.held_count.store(known.held_count + 1, std::memory_order_release);  // P6
     CountFor<Format::mode>(known.cached);
+    timed = IsTimeToTime(record, acquisitions);
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);  // and what came before
   self.busy = 0;
+  // Last of all, so that nothing must be kept over a call.
+  if (__builtin_expect(timed, 0)) TimeHoldAfterHook(&self, record, 0);
   return taken;
 }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "runtime/lock_ref.h"
+#include "runtime/lock_times.h"
 
 namespace lockwarden::ledger {
 
@@ -125,7 +126,8 @@ struct LockClassRecord {
   std::atomic<uint32_t> kind{0};    // LockKind
   std::atomic<uint32_t> locks{0};   // lives that began in this class
   ClassTotals totals;
+  LockTimes times;
 };
-static_assert(sizeof(LockClassRecord) == 56);
+static_assert(sizeof(LockClassRecord) == 56 + sizeof(LockTimes));
 
 }  // namespace lockwarden::ledger

@@ -35,7 +35,7 @@ HoldSeen LookAt(const HeldEntry& entry) {
   seen.ref = entry.lock.load(std::memory_order_acquire);  // as Q5, but one entry alone
   // Believed only if the name is still the same: acquire keeps them before the second look.
   seen.stack = entry.stack.load(std::memory_order_acquire);
-  seen.depth = entry.depth.load(std::memory_order_acquire);  // as above
+  seen.depth = entry.depth.load(std::memory_order_acquire) & ~kHoldTimed;  // as above
   if (entry.lock.load(std::memory_order_relaxed) != seen.ref) return {};  // as above
   return seen;
 }

@@ -134,7 +134,7 @@ void PushHeldSlow(ThreadRecord* record, uint32_t frame, PackedRef ref, uint64_t 
     return PushHeld(record, frame, ref, site, stack);
   }
   Increment(record->held_dropped);
-  CountAcquisition(record);
+  CountWithoutHold(record);
 }
 
 HeldEntry* FindHeld(ThreadRecord* record, uint32_t lock_index) {
@@ -155,6 +155,10 @@ void RemoveHeld(ThreadRecord* record, uint32_t frame, uint32_t at) {
   const uint32_t count = held_count.load(std::memory_order_relaxed);  // own record
   HeldEntry* found = &record->held[kHeldBegin[frame] + at];
   HeldEntry* end = &record->held[kHeldBegin[frame]] + count;
+  // Relaxed, both: own record. A hole ends nothing.
+  if ((found->depth.load(std::memory_order_relaxed) & kHoldTimed) != 0) {
+    EndTimedHold(record, found->lock.load(std::memory_order_relaxed));  // as above
+  }
   // The entry stops naming the lock before anything moves; then each entry above moves one
   // place down. A lock may be named twice for a moment: it is held all the same.
   found->lock.store(0, std::memory_order_release);  // P7
@@ -179,7 +183,8 @@ PackedRef PopHeld(ThreadRecord* record, uint32_t frame, uint32_t lock_index) {
     return 0;
   }
   const PackedRef ref = found->lock.load(std::memory_order_relaxed);  // own record
-  if (found->depth.load(std::memory_order_relaxed) != 0) {           // own record
+  const uint32_t depth = found->depth.load(std::memory_order_relaxed);  // own record
+  if ((depth & ~kHoldTimed) != 0) {
     found->depth.fetch_sub(1, std::memory_order_relaxed);  // still held; see HoldAgain
     return ref;
   }
@@ -190,6 +195,7 @@ PackedRef PopHeld(ThreadRecord* record, uint32_t frame, uint32_t lock_index) {
     return ref;
   }
   // That frame was interrupted, perhaps while it changed its list: nothing may move in it.
+  if (depth != 0) EndTimedHold(record, ref);
   found->lock.store(0, std::memory_order_release);       // P7
   found->depth.store(kHole, std::memory_order_relaxed);  // own record
   return ref;
@@ -276,7 +282,10 @@ void EndContended(ThreadRecord* record, Frame& frame, PackedRef ref, bool acquir
       const LockRecord& lock = this_thread.locks[IndexOf(ref)];
       // Relaxed: a statistic.
       const uint32_t lock_class = lock.lock_class.load(std::memory_order_relaxed);
-      if (WaitsCount(lock)) Increment(TallyOf(TheLedger(), record, lock_class).wait_ns, waited);
+      if (WaitsCount(lock)) {
+        Increment(TallyOf(TheLedger(), record, lock_class).wait_ns, waited);
+        CountWait(lock, waited);
+      }
     }
   }
   ClearDetails(frame.wait);
@@ -293,7 +302,7 @@ void HoldAgain(const Place& place, PackedRef ref, uint64_t site, uint32_t stack)
   }
   // Relaxed: own record. In one instruction: a handler on this thread may count it down.
   again->depth.fetch_add(1, std::memory_order_relaxed);
-  CountAcquisition(place.record);
+  CountWithoutHold(place.record);
 }
 
 void BeginWait(const Place& place, PackedRef ref, const void* object, uint64_t peer,

@@ -14,6 +14,7 @@
 
 #include "runtime/gate.h"
 #include "runtime/handler_use.h"
+#include "runtime/hold_timer.h"
 #include "runtime/lock_identity.h"
 #include "runtime/lock_order.h"
 #include "runtime/stack_capture.h"
@@ -106,10 +107,16 @@ LOCKWARDEN_INLINE auto InScope(uint64_t cfa, Plain plain, Body body, Arguments..
   return InScopeSlow(cfa, plain, body, arguments...);
 }
 
-LOCKWARDEN_INLINE void CountAcquisition(ThreadRecord* record) {
+// Returns the new count.
+LOCKWARDEN_INLINE uint64_t CountAcquisition(ThreadRecord* record) {
   // Relaxed read: own record.
-  record->acquisitions.store(record->acquisitions.load(std::memory_order_relaxed) + 1,
-                             std::memory_order_release);  // P5
+  const uint64_t count = record->acquisitions.load(std::memory_order_relaxed) + 1;
+  record->acquisitions.store(count, std::memory_order_release);  // P5
+  return count;
+}
+// The same for what is acquired, but no hold of its own.
+LOCKWARDEN_INLINE void CountWithoutHold(ThreadRecord* record) {
+  if (__builtin_expect(IsTimeToTime(record, CountAcquisition(record)), 0)) PassTimedHold(record);
 }
 
 // Above the count no reader takes an entry for a hold, and no handler writes (it works in
@@ -135,8 +142,9 @@ LOCKWARDEN_INLINE void PushHeld(ThreadRecord* record, uint32_t frame, PackedRef 
     return PushHeldSlow(record, frame, ref, site, stack);
   }
   WriteHold(record, frame, count, ref, site, stack);
-  CountAcquisition(record);  // P5: the counter that a reader compares
+  const uint64_t acquisitions = CountAcquisition(record);  // P5: the counter that a reader compares
   held_count.store(count + 1, std::memory_order_release);  // P6
+  if (__builtin_expect(IsTimeToTime(record, acquisitions), 0)) TimeNewestHold(record, frame);
 }
 
 // The held entry of the lock at this index (any life: it is the same address), newest
@@ -240,7 +248,7 @@ class Acquisition {
       }
     }
     if (__builtin_expect(!acquired, 0)) return;
-    if (__builtin_expect(!holds, 0)) return CountAcquisition(scope_.record());
+    if (__builtin_expect(!holds, 0)) return CountWithoutHold(scope_.record());
     CountFor<Object::mode>(cached_);
     if (__builtin_expect(again_, 0)) return HoldAgain(scope_, ref_, site_, stack_);
     PushHeld(scope_.record(), scope_.frame_index(), ref_, site_, stack_);

@@ -62,11 +62,13 @@ void NameOnce(const void* object, const char* name) {
 
 void lockwarden_exempt_thread_v1() {
   using namespace lockwarden::ledger;
-  InScope(LOCKWARDEN_CFA, [] { return 0; }, [](const auto& scope) {
-    // Relaxed: own record; a reader may take one look more until it sees it.
-    scope.record()->exempt.store(1, std::memory_order_relaxed);
-    return 0;
-  });
+  InScope(
+      LOCKWARDEN_CFA, [] { return 0; },
+      [](const auto& scope) {
+        // Relaxed: own record; a reader may take one look more until it sees it.
+        scope.record()->exempt.store(1, std::memory_order_relaxed);
+        return 0;
+      });
   this_thread.SetInRuntime(true);  // hooks step aside from now on
 }
 

@@ -76,7 +76,7 @@ LockAnswer ConvertSharedLock(void* lock, uint32_t how, uint64_t site, uint64_t c
     }
     if (to == Mode::kExclusive || (to == Mode::kUpgrade && !exclusive)) return LockAnswer::kOwned;
     SetMode(HoldOf(scope.record(), lock), to);
-    CountAcquisition(scope.record());  // P5: what it holds has changed
+    CountWithoutHold(scope.record());  // P5: what it holds has changed
     return ConvertUnrecorded(lock, exclusive, how, limit);
   });
 }

@@ -73,8 +73,12 @@ struct HeldEntry {
   std::atomic<PackedRef> lock{0};   // which lock, and how; 0: being rewritten
   std::atomic<uint64_t> site{0};    // return address of the acquiring call
   std::atomic<uint32_t> stack{0};   // interned stack; 0: none was captured
-  std::atomic<uint32_t> depth{0};   // further acquisitions of a recursive lock
+  // Further acquisitions of a recursive lock, and kHoldTimed.
+  std::atomic<uint32_t> depth{0};
 };
+
+// In HeldEntry::depth: this hold is being timed; see hold_timer.h.
+inline constexpr uint32_t kHoldTimed = 1u << 31;
 
 // Details are valid while `wait` is not 0; see P1/P2. A thread that found the lock free, as
 // nearly all do, writes none: if it blocks all the same since_ns is 0, and site and stack
@@ -94,7 +98,9 @@ struct WaitSlot {
 struct Frame {
   WaitSlot wait;
   std::atomic<uint32_t> held_count{0};
-  std::atomic<uint32_t> in_handler{0};  // 1: entered from a signal handler
+  // First frame, owner only: at how many acquisitions, low half, a hold is timed next. It stands
+  // in the cache line that every acquisition writes to.
+  std::atomic<uint32_t> time_at{0};
 };
 
 // One slot of the per-thread lock cache: a lock, and how often the thread has taken it since it
@@ -136,6 +142,20 @@ struct alignas(64) StackCacheEntry {
   uint32_t slot_value[kSlots] = {};  // the low half of what stands there
 };
 static_assert(sizeof(StackCacheEntry) == 64);
+
+// Holds of a thread that are being timed, and what chooses the next one; see hold_timer.h. Owner
+// thread only, readers ignore it.
+struct TimedHold {
+  PackedRef lock = 0;  // without mode; 0: free
+  uint64_t since_ns = 0;
+  uint32_t stands_for = 0;  // so many acquisitions
+};
+struct HoldTimer {
+  uint64_t chosen_ns = 0;  // when the last one was chosen; 0: never
+  uint32_t chosen_at = 0;  // acquisitions then, low half
+  uint32_t mean = 0;       // acquisitions from one to the next, on average
+  TimedHold holds[8];
+};
 
 // Sizes of the caches: a large event server takes thousands of locks in tens of thousands
 // of orders, and a miss costs a search of the shared tables, or an unwinding. Together with
@@ -191,6 +211,7 @@ struct alignas(64) ThreadRecord {
   uint32_t order_cache[kOrderCacheSize] = {};
   StackCacheEntry stack_cache[kStackCacheSets][kStackCacheWays];
   uint32_t uses_noted = 0;  // owner thread only: order edges that begin with the thread itself
+  HoldTimer hold_timer;
 
   Frame& FrameAt(uint32_t i) { return i == 0 ? frame0 : frames_above[i - 1]; }
   const Frame& FrameAt(uint32_t i) const { return i == 0 ? frame0 : frames_above[i - 1]; }

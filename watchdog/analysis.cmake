@@ -1,6 +1,7 @@
 # From a ledger to findings. Included by this room's CMakeLists.txt.
 target_sources(lockwarden_watchdog PRIVATE
   class_order.cc
+  class_times.cc
   condition_finding.cc
   condition_watch.cc
   deadlock_advice.cc

@@ -134,6 +134,17 @@ ClassInfo LedgerReader::Class(uint32_t lock_class) const {
   return info;
 }
 
+TimeCounts LedgerReader::Times(uint32_t lock_class) const {
+  TimeCounts counts;
+  if (lock_class == 0 || lock_class - 1 >= Used(ledger::kClasses)) return counts;
+  const auto& record = *Record<ledger::LockClassRecord>(ledger::kClasses, lock_class - 1);
+  for (uint32_t i = 0; i < ledger::kTimeBuckets; ++i) {
+    counts.waits[i] = Load(record.times.waits[i]);
+    counts.holds[i] = Load(record.times.holds[i]);
+  }
+  return counts;
+}
+
 std::vector<EdgeInfo> LedgerReader::Edges(uint32_t from_index, uint32_t limit,
                                           bool of_threads) const {
   std::vector<EdgeInfo> edges;

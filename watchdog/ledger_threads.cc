@@ -152,7 +152,7 @@ bool LedgerReader::CopyFrame(const ThreadRecord& record, uint32_t index, ThreadI
     held.inherited = (ledger::ModeBitsOf(ref) & ledger::kInherited) != 0;
     held.site = Load(entry.site);
     held.stack = Load(entry.stack);
-    held.depth = Load(entry.depth);
+    held.depth = Load(entry.depth) & ~ledger::kHoldTimed;
     held.frame = index;
     out->held.push_back(held);
   }

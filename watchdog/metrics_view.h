@@ -81,8 +81,8 @@ struct MetricsView {
   uint64_t watchdog_checks = 0;
   double watchdog_last_check_timestamp_seconds = 0;
   double watchdog_check_seconds = 0;  // duration of the last check
-  WatchCounts counts;                  // what was done, and left undone
-  double overhead_seconds = 0;         // processor time of the watchdog itself
+  WatchCounts counts;                 // what was done, and left undone
+  double overhead_seconds = 0;        // processor time of the watchdog itself
   double snapshot_timestamp_seconds = 0;
   bool interposer_active = false;     // the program itself has a live ledger
   bool program_running = false;

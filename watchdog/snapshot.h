@@ -9,6 +9,7 @@
 // value. Must never: write to the ledger, or block on the program.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -137,6 +138,12 @@ struct ClassInfo {
   std::string name;
 };
 
+// How many waits and holds of a class took how long, as they stand in the ledger: the counts
+// wrap round.
+struct TimeCounts {
+  std::array<uint32_t, ledger::kTimeBuckets> waits{}, holds{};
+};
+
 // A thread's begin and end by other threads' clocks: runtime/thread_life.h.
 struct ThreadLifeInfo {
   uint32_t creator = 0, created_at = 0;  // creator 0: not seen
@@ -236,6 +243,8 @@ class LedgerReader {
   uint32_t FileLockTaken(uint64_t descriptor) const;
   // `lock_class` as in LockInfo; all empty if it makes no sense.
   ClassInfo Class(uint32_t lock_class) const;
+  TimeCounts Times(uint32_t lock_class) const;  // likewise
+  uint32_t ClassCount() const { return Used(ledger::kClasses); }
   // Edges are append-only: pass what was returned so far to get the rest, at most `limit`.
   // One that is not whole yet ends the batch.
   // Edges without a single witness are left out: they lost the race for their place.

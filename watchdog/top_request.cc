@@ -14,8 +14,8 @@ absl::StatusOr<TopRequest> ParseTop(const std::vector<std::string>& args) {
     if (arg == "--plain") {
       request.plain = true;
     } else if (absl::ConsumePrefix(&value, "--every=")) {
-      if (!absl::ParseDuration(value, &request.every) ||
-          request.every < absl::Milliseconds(100) || request.every > absl::Hours(1)) {
+      if (!absl::ParseDuration(value, &request.every) || request.every < absl::Milliseconds(100) ||
+          request.every > absl::Hours(1)) {
         return absl::InvalidArgumentError(
             absl::StrCat("top: ", arg, ": want a time from 100ms to 1h"));
       }

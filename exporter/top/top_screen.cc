@@ -58,11 +58,10 @@ std::vector<ScreenLine> Summary(const TopData& data, const TopState& state) {
     lines.push_back(Describe(*program));
     for (const TopThread& thread : program->waiting_or_holding) {
       if (!thread.deadlocked) continue;
-      lines.push_back(
-          {absl::StrCat("  ", thread.name, " (", thread.tid, ") has waited ",
-                        ShortTime(thread.blocked_seconds), " for ", thread.waits_for,
-                        thread.owner.empty() ? "" : ", held by ", thread.owner),
-           Style::kAlarm});
+      lines.push_back({absl::StrCat("  ", thread.name, " (", thread.tid, ") has waited ",
+                                    ShortTime(thread.blocked_seconds), " for ", thread.waits_for,
+                                    thread.owner.empty() ? "" : ", held by ", thread.owner),
+                       Style::kAlarm});
     }
   }
   // What is wrong comes first.
@@ -77,7 +76,8 @@ std::vector<ScreenLine> Summary(const TopData& data, const TopState& state) {
 std::vector<ScreenLine> Help() {
   std::vector<ScreenLine> lines = {{"lockwarden top", Style::kBold}};
   for (const char* text :
-       {"", "q        quit", "s        sort by the next column", "/        filter: type, Enter; Escape: no filter",
+       {"", "q        quit", "s        sort by the next column",
+        "/        filter: type, Enter; Escape: no filter",
         "Tab      threads or lock classes: whose keys s and the arrows are",
         "p        the next program, or all of them", "f Space  freeze, and go on",
         "d        dump all there is into a file here", "arrows, PgUp, PgDn, Home, End  scroll",
@@ -196,16 +196,16 @@ void Press(TopKey key, TopState* state) {
   }
 }
 
-std::vector<ScreenLine> Screen(const TopData& data, const TopState& state,
-                               const std::string& clock, size_t width, size_t height) {
+std::vector<ScreenLine> Screen(const TopData& data, const TopState& state, const std::string& clock,
+                               size_t width, size_t height) {
   std::vector<ScreenLine> lines;
   if (width == 0 || height == 0) return lines;
   const std::string title =
       absl::StrCat("lockwarden top", state.frozen ? "  FROZEN" : "",
                    state.filter.empty() && !state.typing ? "" : "  filter: ", state.filter);
   const size_t room_for_title = width > clock.size() + 1 ? width - clock.size() - 1 : width;
-  lines.push_back({Fit(absl::StrCat(Fit(title, room_for_title), " ", clock), width),
-                   Style::kHeading});
+  lines.push_back(
+      {Fit(absl::StrCat(Fit(title, room_for_title), " ", clock), width), Style::kHeading});
   if (state.help) {
     for (const ScreenLine& line : Help()) lines.push_back({Fit(line.text, width), line.style});
   } else {

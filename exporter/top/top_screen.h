@@ -48,8 +48,8 @@ void Press(char key, const TopData& data, TopState* state);
 void Press(TopKey key, TopState* state);
 
 // Exactly `height` lines or fewer, none wider than `width`. `clock` is shown at the right.
-std::vector<ScreenLine> Screen(const TopData& data, const TopState& state,
-                               const std::string& clock, size_t width, size_t height);
+std::vector<ScreenLine> Screen(const TopData& data, const TopState& state, const std::string& clock,
+                               size_t width, size_t height);
 // All there is, unshortened.
 std::string PlainText(const TopData& data, const TopState& state);
 

@@ -163,9 +163,9 @@ TopTable ThreadTable(const TopData& data, const TopState& state) {
 
 TopTable ClassTable(const TopData& data, const TopState& state) {
   TopTable table;
-  table.columns = {{"LOCK CLASS"},       {"WAITERS", 7, true}, {"WAIT", 6, true},
-                   {"WAIT/s", 6, true},  {"TAKEN/s", 7, true}, {"CONT/s", 7, true},
-                   {"CONT%", 5, true},   {"HELD", 6, true}};
+  table.columns = {{"LOCK CLASS"},      {"WAITERS", 7, true}, {"WAIT", 6, true},
+                   {"WAIT/s", 6, true}, {"TAKEN/s", 7, true}, {"CONT/s", 7, true},
+                   {"CONT%", 5, true},  {"HELD", 6, true}};
   for (const TopClass* it : Classes(data, state)) {
     table.rows.push_back({Cells(*it), it->waiters != 0 ? Style::kBold : Style::kPlain});
   }

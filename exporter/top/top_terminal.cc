@@ -76,8 +76,7 @@ std::unique_ptr<TopTerminal> TopTerminal::Open() {
     init_pair(kRedPair, COLOR_RED, -1);
   }
   const bool utf8 = absl::EqualsIgnoreCase(nl_langinfo(CODESET), "UTF-8");
-  return std::unique_ptr<TopTerminal>(
-      new TopTerminal(std::make_unique<Impl>(Impl{screen, utf8})));
+  return std::unique_ptr<TopTerminal>(new TopTerminal(std::make_unique<Impl>(Impl{screen, utf8})));
 }
 
 TopTerminal::~TopTerminal() {
@@ -104,12 +103,12 @@ bool TopTerminal::WaitForKey(int milliseconds, const TopData& data, TopState* st
   wtimeout(stdscr, milliseconds);
   const int key = wgetch(stdscr);
   const std::pair<int, TopKey> kKeys[] = {
-      {KEY_UP, TopKey::kUp},           {KEY_DOWN, TopKey::kDown},
-      {KEY_PPAGE, TopKey::kPageUp},    {KEY_NPAGE, TopKey::kPageDown},
-      {KEY_HOME, TopKey::kHome},       {KEY_END, TopKey::kEnd},
-      {KEY_ENTER, TopKey::kEnter},     {'\n', TopKey::kEnter},
-      {'\r', TopKey::kEnter},          {KEY_BACKSPACE, TopKey::kBackspace},
-      {127, TopKey::kBackspace},       {'\b', TopKey::kBackspace},
+      {KEY_UP, TopKey::kUp},        {KEY_DOWN, TopKey::kDown},
+      {KEY_PPAGE, TopKey::kPageUp}, {KEY_NPAGE, TopKey::kPageDown},
+      {KEY_HOME, TopKey::kHome},    {KEY_END, TopKey::kEnd},
+      {KEY_ENTER, TopKey::kEnter},  {'\n', TopKey::kEnter},
+      {'\r', TopKey::kEnter},       {KEY_BACKSPACE, TopKey::kBackspace},
+      {127, TopKey::kBackspace},    {'\b', TopKey::kBackspace},
       {kEscape, TopKey::kEscape}};
   if (key == ERR) return false;
   for (const auto& [code, named] : kKeys) {

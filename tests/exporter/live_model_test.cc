@@ -193,6 +193,29 @@ TEST_F(LiveModelTest, SampledHoldTimeIsRightWithinItsStatedError) {
   EXPECT_NE(seconds, truth);  // it is an estimate
 }
 
+// The ledger's counts wrap round; what has no seat is part of `other` for good.
+TEST_F(LiveModelTest, TimesAreAddedUpByClassAlsoWhenTheirCountsWrapRound) {
+  const PackedRef locks[] = {AddLock("a"), AddLock("b"), AddLock("c")};
+  const auto times = [&](int i) -> ledger::LockTimes& {
+    auto* classes = ledger_.ledger().Table<ledger::LockClassRecord>(ledger::kClasses);
+    return classes[ledger_.lock(locks[i]).lock_class - 1].times;
+  };
+  const uint32_t slot = ledger_.AddThread(101, "holder");
+  for (const PackedRef lock : locks) ledger_.Hold(slot, Held(lock), 0x4000);
+  times(0).waits[3] = 0xfffffff0;
+  times(1).holds[0] = 7;
+  times(2).holds[0] = 1;
+  const auto first = Look(kMs);
+  EXPECT_EQ(Class(*first, "a").times.waits[3], 0xfffffff0u);
+  EXPECT_EQ(Class(*first, "b").times.holds[0], 7u);
+  EXPECT_EQ(Class(*first, "other").times.holds[0], 1u);
+  times(0).waits[3] = 0x10;
+  times(2).holds[0] = 3;
+  const auto second = Look(1000 * kMs);
+  EXPECT_EQ(Class(*second, "a").times.waits[3], 0x100000010u);
+  EXPECT_EQ(Class(*second, "other").times.holds[0], 3u);
+}
+
 TEST_F(LiveModelTest, ALedgerThatMakesNoSenseIsShownAsFarAsItDoes) {
   const PackedRef a = AddLock("a");
   const uint32_t slot = ledger_.AddThread(101, "thread");

@@ -36,7 +36,11 @@ std::vector<std::string> LabelsOf(const MetricRow& row) {
 std::set<std::string> ZeroValues(const MetricRow& row, size_t place) {
   std::set<std::string> keys, values;
   const PageSource nothing = {MetricsView(), LiveView()};
-  for (const auto& [key, zero] : row.read(nothing)) keys.insert(key);
+  if (row.read_histograms != nullptr) {
+    for (const auto& [key, histogram] : row.read_histograms(nothing)) keys.insert(key);
+  } else {
+    for (const auto& [key, zero] : row.read(nothing)) keys.insert(key);
+  }
   for (const std::string& key : keys) {
     values.insert(std::vector<std::string>(absl::StrSplit(key, ','))[place]);
   }
@@ -45,7 +49,9 @@ std::set<std::string> ZeroValues(const MetricRow& row, size_t place) {
 
 // "counter, `kind`": what both sides say of one metric.
 std::string TypeAndLabel(const MetricRow& row) {
-  const char* type = row.type == prometheus::MetricType::Counter ? "counter" : "gauge";
+  const char* type = row.type == prometheus::MetricType::Counter     ? "counter"
+                     : row.type == prometheus::MetricType::Histogram ? "histogram"
+                                                                     : "gauge";
   const std::string labels = absl::StrJoin(LabelsOf(row), ", ", [](std::string* out, auto label) {
     absl::StrAppend(out, "`", label, "`");
   });
@@ -116,6 +122,10 @@ TEST(MetricDocsTest, AlertsDashboardAndRunbookUseOnlyMetricsThatExist) {
   std::set<std::string> exported;
   for (const MetricRow& row : MetricTable()) {
     exported.insert(row.name);
+    if (row.type != prometheus::MetricType::Histogram) continue;
+    for (const char* part : {"_bucket", "_sum", "_count"}) {
+      exported.insert(absl::StrCat(row.name, part));
+    }
   }
   const std::string folder = SHIPPED_FOLDER, rules = ReadAll(folder + "/lockwarden.rules.yml");
   const std::set<std::string> recorded = Matches(rules, "record: (\\S+)");

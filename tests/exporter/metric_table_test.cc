@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
@@ -30,6 +31,7 @@ double Value(const std::vector<prometheus::MetricFamily>& families, const std::s
       std::string values;
       for (const auto& one : metric.label) values += (values.empty() ? "" : ",") + one.value;
       if (values != label) continue;
+      if (family.type == MetricType::Histogram) return metric.histogram.sample_sum;
       return family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value;
     }
   }
@@ -45,7 +47,8 @@ TEST(MetricTableTest, EachFamilyHasOneRowAndAWellFormedName) {
         << name;
     EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), name.npos) << name;
     EXPECT_EQ(absl::EndsWith(name, "_total"), row.type == MetricType::Counter) << name;
-    EXPECT_TRUE(row.type == MetricType::Counter || row.type == MetricType::Gauge) << name;
+    EXPECT_EQ(row.read_histograms != nullptr, row.type == MetricType::Histogram) << name;
+    EXPECT_EQ(row.read == nullptr, row.type == MetricType::Histogram) << name;
   }
 }
 
@@ -69,6 +72,7 @@ TEST(MetricTableTest, EverythingIsThereAsZeroBeforeAnythingHappened) {
     for (const auto& metric : family.metric) {
       EXPECT_EQ(metric.counter.value, 0) << family.name;
       EXPECT_EQ(metric.gauge.value, 0) << family.name;
+      EXPECT_EQ(metric.histogram.sample_count, 0u) << family.name;
     }
   }
   for (const char* kind : KnownFindingKinds()) {
@@ -111,7 +115,7 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   view.overhead_seconds = 66;
   LiveView live = LiveView::Empty();
   live.classes.push_back({.name = "a lock.cc:1",
-                          .counts = {9, 10, 11.5, 40.5},
+                          .counts = {9, 2, 10, 11.5, 40.5},
                           .waiters = 41,
                           .oldest_wait_seconds = 42,
                           .oldest_hold_seconds = 43});
@@ -157,7 +161,7 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
       {"lockwarden_lock_order_violations_total", "", 6},
       {"lockwarden_findings_total", "stall", 7},
       {"lockwarden_misuse_total", "relock", 8},
-      {"lockwarden_lock_acquisitions_total", "a lock.cc:1", 9},
+      {"lockwarden_lock_acquisitions_total", "a lock.cc:1,exclusive", 7},
       {"lockwarden_deadlocks_broken_total", "", 30},
       {"lockwarden_lock_contentions_total", "a lock.cc:1", 10},
       {"lockwarden_lock_wait_seconds_total", "a lock.cc:1", 11.5},
@@ -177,6 +181,8 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
       {"lockwarden_dumps_total", "ptrace,partial", 64},
       {"lockwarden_dump_seconds", "", 65},
       {"lockwarden_overhead_seconds_total", "", 66},
+      {"lockwarden_lock_wait_seconds", "a lock.cc:1", 11.5},
+      {"lockwarden_lock_hold_seconds", "a lock.cc:1", 40.5},
       {"lockwarden_stalled_threads", "lock", 57},
       {"lockwarden_incident_bytes", "", 58},
       {"lockwarden_incidents_removed_total", "", 59},
@@ -215,6 +221,28 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   for (const auto& expected : kExpected) {
     EXPECT_EQ(Value(families, expected.name, expected.label), expected.value) << expected.name;
   }
+}
+
+TEST(MetricTableTest, AHistogramIsCumulatedAndEndsInAllOfThem) {
+  LiveView live = LiveView::Empty();
+  live.classes[0].times.waits[0] = 1;                    // up to a microsecond
+  live.classes[0].times.waits[6] = 2;                    // up to a millisecond
+  live.classes[0].times.waits[ledger::kTimeBounds] = 4;  // more than 100 s
+  const auto families = Families({MetricsView(), live});
+  const auto waits = std::find_if(families.begin(), families.end(), [](const auto& family) {
+    return family.name == "lockwarden_lock_wait_seconds";
+  });
+  ASSERT_NE(waits, families.end());
+  const auto& histogram = waits->metric.at(0).histogram;
+  EXPECT_EQ(histogram.sample_count, 7u);
+  ASSERT_EQ(histogram.bucket.size(), 18u);
+  EXPECT_EQ(histogram.bucket.front().upper_bound, 1e-6);
+  EXPECT_EQ(histogram.bucket[5].cumulative_count, 1u);
+  EXPECT_EQ(histogram.bucket[6].upper_bound, 1e-3);
+  EXPECT_EQ(histogram.bucket[16].upper_bound, 100);
+  EXPECT_EQ(histogram.bucket[16].cumulative_count, 3u);
+  EXPECT_TRUE(std::isinf(histogram.bucket[17].upper_bound));
+  EXPECT_EQ(histogram.bucket[17].cumulative_count, 7u);
 }
 
 TEST(MetricTableTest, AHeartbeatsNameMayHaveACommaAndStaysOneValue) {

@@ -40,7 +40,8 @@ TEST_F(MetricsServerTest, ServesTheLatestViewAndLargeCountersExactly) {
   MetricsView view;
   view.lock_acquisitions = 9'007'199'254'740'991;  // 2^53 - 1
   board_.Publish(view);
-  EXPECT_EQ(SampleOn(ScrapeIt(), "lockwarden_lock_acquisitions_total{lock_class=\"other\"}"),
+  EXPECT_EQ(SampleOn(ScrapeIt(),
+                     "lockwarden_lock_acquisitions_total{lock_class=\"other\",mode=\"exclusive\"}"),
             "9007199254740991");
   view.deadlocks["deadlock"] = 1;
   board_.Publish(view);

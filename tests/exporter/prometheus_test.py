@@ -1,4 +1,5 @@
-"""A real Prometheus scrapes a program that deadlocks: the alerts that are shipped fire in it."""
+"""A real Prometheus scrapes a program that deadlocks: the alerts that are shipped fire in it. And a
+real node_exporter shows the file that is left of one that has gone."""
 import json
 import unittest
 import urllib.parse
@@ -65,6 +66,22 @@ class RealPrometheus(served.Case):
         support.until(lambda: self.query(acquired)[0] > before, "it counts on")
         self.assertEqual(self.query("sum(resets(lockwarden_lock_acquisitions_total[5m]))"), [0])
         self.assertEqual(self.query('lockwarden_restarts_total{reason="deadlock"}'), [1])
+
+    def test_node_exporter_shows_why_after_everybody_has_gone(self):
+        result = self.run_supervised(support.program("crossing"), flags=(
+            "--profile=production", "--on_deadlock=abort",
+            f"--textfile={self.folder / 'service.prom'}"))
+        self.assertNotEqual(result.code, 0)
+        port = support.free_port()
+        self.start(["prometheus-node-exporter", "--collector.disable-defaults",
+                    "--collector.textfile", f"--collector.textfile.directory={self.folder}",
+                    f"--web.listen-address=127.0.0.1:{port}"], stdout=-3, stderr=-3)
+        samples = support.until(lambda: support.scrape(port), "node_exporter answers")
+        self.assertEqual(samples['lockwarden_deadlocks_total{kind="deadlock"}'], 1)
+        self.assertEqual(samples["lockwarden_program_up"], 0)
+        self.assertEqual(samples["node_textfile_scrape_error"], 0)
+        self.assertTrue(any(name.startswith("lockwarden_lock_wait_seconds_bucket{")
+                            for name in samples))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ TEST(TopScreenTest, ADeadlockStandsOnTopInRedWithItsCycle) {
   ASSERT_EQ(lines.size(), 24u);
   EXPECT_TRUE(absl::StartsWith(lines[1].text, "server (pid 40): DEADLOCK: 2 threads stuck"));
   EXPECT_EQ(lines[1].style, Style::kAlarm);
-  EXPECT_TRUE(absl::StartsWith(lines[2].text, "  one (51) has waited 2.0s for mutex 2, held by two"));
+  EXPECT_TRUE(
+      absl::StartsWith(lines[2].text, "  one (51) has waited 2.0s for mutex 2, held by two"));
   EXPECT_TRUE(absl::StrContains(lines[0].text, "12:00:00"));
   // And its threads come first in the list, the one that waits longest before the other.
   EXPECT_TRUE(absl::StrContains(lines[5].text, "two             DEADLOCK      2m")) << Text(lines);

@@ -21,6 +21,7 @@ SmallLedger::SmallLedger(Capacities capacities)
   this_thread = ThisThread{};
   the_settings = ParseSettings("profile=test", nullptr);
   EXPECT_TRUE(RegisterThisThread());
+  Me().frame0.time_at = 1u << 30;  // no hold is timed unless a test asks for it
 }
 
 SmallLedger::~SmallLedger() {
@@ -36,7 +37,8 @@ std::vector<Held> HeldBy(const ThreadRecord& record) {
       const HeldEntry& entry = record.held[kHeldBegin[f] + i];
       const PackedRef ref = entry.lock;
       if (ref == 0) continue;
-      all.push_back({IndexOf(ref), GenerationOf(ref), ModeOf(ref), ModeBitsOf(ref), entry.depth, f});
+      all.push_back({IndexOf(ref), GenerationOf(ref), ModeOf(ref), ModeBitsOf(ref),
+                     entry.depth & ~kHoldTimed, f});
     }
   }
   return all;

@@ -1,6 +1,6 @@
 // SmallLedger: a fixture that gives the test's process a small ledger of its own behind a
 // gate of its own, so that the recorder's real code can be driven, and filled up, without a
-// supervisor and without what other tests left behind.
+// supervisor and without what other tests left behind. No hold of the test's own thread is timed.
 //
 // Threads of a test must be joined before the fixture goes. Must never: be used twice at once.
 #pragma once
