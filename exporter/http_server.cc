@@ -135,7 +135,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(UniqueFd listener,
                                                               Limits limits) {
   std::unique_ptr<HttpServer> server(
       new HttpServer(std::move(listener), std::move(handler), limits));
-  if (!server->epoll_.valid() || !server->stop_.valid()) {
+  // Without the second the thread could not be ended.
+  if (!Watch(server->epoll_.get(), EPOLL_CTL_ADD, server->listener_.get(), EPOLLIN) ||
+      !Watch(server->epoll_.get(), EPOLL_CTL_ADD, server->stop_.get(), EPOLLIN)) {
     return absl::UnavailableError(absl::StrCat("metrics cannot be served: ", strerror(errno)));
   }
   const BlockAllSignals block;
@@ -159,8 +161,6 @@ HttpServer::HttpServer(UniqueFd listener, Handler handler, Limits limits)
   local_ = getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
            own.ss_family == AF_UNIX;
   NoteListening(listener_.get());
-  Watch(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), EPOLLIN);
-  Watch(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), EPOLLIN);
 }
 
 HttpServer::~HttpServer() {
