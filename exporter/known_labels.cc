@@ -4,9 +4,10 @@
 namespace lockwarden {
 namespace {
 
-constexpr const char* kFindingKinds[] = {"deadlock",           "self_deadlock",  "order_violation",
-                                         "potential_deadlock", "nested_monitor", "lost_wakeup",
-                                         "signal_unsafe_lock", "stall",          "misuse"};
+// KnownFindingKinds() is the first nine of them.
+constexpr const char* kIncidentKinds[] = {
+    "deadlock",    "self_deadlock",      "order_violation", "potential_deadlock", "nested_monitor",
+    "lost_wakeup", "signal_unsafe_lock", "stall",           "misuse",             "crash"};
 
 constexpr const char* kMisuseKinds[] = {"unlock_not_owner", "destroy_held",  "relock",
                                         "exit_holding",     "two_mutexes",   "fork_while_held",
@@ -19,7 +20,8 @@ constexpr const char* kStallCauses[] = {"lock",      "system_call",     "running
 constexpr const char* kHookResults[] = {"ok", "failed", "timeout", "dropped"};
 constexpr const char* kActions[] = {"dump", "abort", "restart", "kill"};
 constexpr const char* kActionResults[] = {"ok", "failed"};
-constexpr const char* kSuppressions[] = {"suppression", "baseline", "repeat", "confidence"};
+constexpr const char* kSuppressions[] = {"suppression", "baseline", "repeat",
+                                         "incident",    "confidence", "dump_limit"};
 constexpr const char* kDumpMethods[] = {"ledger", "ptrace"};
 constexpr const char* kDumpResults[] = {"ok", "partial", "failed"};
 constexpr const char* kClockJumps[] = {"late", "suspend", "stopped"};
@@ -33,8 +35,9 @@ constexpr const char* kDrops[] = {
 
 }  // namespace
 
-LabelValues KnownFindingKinds() { return kFindingKinds; }
-LabelValues KnownDeadlockKinds() { return LabelValues(kFindingKinds).first(2); }
+LabelValues KnownFindingKinds() { return LabelValues(kIncidentKinds).first(9); }
+LabelValues KnownIncidentKinds() { return kIncidentKinds; }
+LabelValues KnownDeadlockKinds() { return LabelValues(kIncidentKinds).first(2); }
 LabelValues KnownMisuseKinds() { return kMisuseKinds; }
 LabelValues KnownRestartReasons() { return kRestartReasons; }
 LabelValues KnownStallCauses() { return kStallCauses; }

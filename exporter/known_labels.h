@@ -11,6 +11,7 @@ namespace lockwarden {
 
 using LabelValues = absl::Span<const char* const>;
 
+LabelValues KnownIncidentKinds();  // those, and what is no finding
 LabelValues KnownFindingKinds();   // as KindName() in watchdog/finding.h
 LabelValues KnownDeadlockKinds();  // of these, those that are happening, not predicted
 LabelValues KnownMisuseKinds();    // as Finding::misuse

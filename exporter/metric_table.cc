@@ -215,7 +215,11 @@ constexpr MetricRow kRows[] = {
      [](View v) { return WithZeros(KnownStallCauses(), v.watch.stalled_threads); }},
 
     {"lockwarden_incidents_total", kCounter, "Incident directories written.", "kind",
-     [](View v) { return WithZeros(KnownFindingKinds(), v.watch.incidents); }},
+     [](View v) { return WithZeros(KnownIncidentKinds(), v.watch.incidents); }},
+    {"lockwarden_incident_last_timestamp_seconds", kGauge,
+     "When what the last incident tells happened, in seconds since 1970; 0 if there was none.",
+     "incident",
+     [](View v) { return MetricSamples{{v.watch.last_incident, v.watch.last_incident_seconds}}; }},
     {"lockwarden_incident_write_errors_total", kCounter,
      "Incidents that could not be written; the finding was still printed.", "",
      [](View v) { return One(v.watch.incident_write_errors); }},

@@ -33,6 +33,7 @@ class PageServer : public MetricsServer {
   bool running() const override { return server_ != nullptr; }
   void StartLocal() override;
   bool IsWatched() const override;
+  std::string Text() const override { return MetricsText({*LatestWatch(), *LatestLive()}); }
   int port() const override { return server_ == nullptr ? 0 : server_->port(); }
   // Thread-safe. Start does it as well, and so does the first question of `serve`.
   void StartLooking();

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,9 +99,10 @@ void InheritedState::Restore() const {
   pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
 }
 
-SpawnResult Spawn(const std::vector<std::string>& argv,
-                  const std::vector<std::string>& environment, const InheritedState& inherited) {
+SpawnResult Spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                  const InheritedState& inherited, bool ends_with_us) {
   SpawnResult result;
+  const pid_t parent = getpid();
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return result.error = errno, result;
   UniqueFd read_end(ends[0]), write_end(ends[1]);
@@ -110,6 +112,8 @@ SpawnResult Spawn(const std::vector<std::string>& argv,
   if (result.pid < 0) return result.error = errno, result;
   if (result.pid == 0) {
     inherited.Restore();
+    // Who ended before the kernel was told sends nothing any more.
+    if (ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)) _exit(127);
     execvpe(arguments[0], arguments.data(), variables.data());
     const int error = errno;
     [[maybe_unused]] const ssize_t told = write(write_end.get(), &error, sizeof error);

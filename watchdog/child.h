@@ -43,7 +43,8 @@ struct SpawnResult {
   bool forked = false;
 };
 // Starts argv[0] (searched for in PATH) with `environment`. On error no child is left.
-SpawnResult Spawn(const std::vector<std::string>& argv,
-                  const std::vector<std::string>& environment, const InheritedState& inherited);
+// `ends_with_us`: the kernel kills it when the calling thread ends.
+SpawnResult Spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                  const InheritedState& inherited, bool ends_with_us = false);
 
 }  // namespace lockwarden

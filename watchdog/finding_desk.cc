@@ -17,6 +17,7 @@ std::string Plural(uint64_t count, const char* noun) {
 }
 
 constexpr size_t kMostReportBytes = 1u << 18;
+constexpr char kCrash[] = "crash";
 
 bool IsDeadlock(FindingKind kind) {
   return kind == FindingKind::kDeadlock || kind == FindingKind::kSelfDeadlock;
@@ -60,21 +61,48 @@ void FindingDesk::Take(Finding* finding, const LedgerReader* reader,
   ++findings_[KindName(finding->kind)];
   if (finding->kind == FindingKind::kMisuse) ++misuse_[finding->misuse];
   counts_for_exit_code_ |= CountsForExitCode(finding->kind);
-  const bool seen = !seen_.insert(finding->fingerprint).second;
+  const bool again = series_.contains(finding->fingerprint);
   if (IsDeadlock(finding->kind)) {
     last_deadlock_seconds_ = static_cast<double>(finding->time_ns) / 1e9;
-  } else if (seen && !finding->fingerprint.empty()) {
+  } else if (again && !finding->fingerprint.empty()) {
     ++repeats_;
+    Repeat(*finding);
     return;
   }
   last_headline_ = finding->headline;
-  WriteIncident(finding, reader, others);
-  reports_->Write(options_.format == ReportFormat::kJson
-                      ? FormatJson(*finding) + "\n"
-                      : FormatText(*finding, {.color = reports_->terminal(),
-                                               .incidents = options_.incidents_shown}));
-  if (hook_) hook_(*finding);
+  const bool kept = Keep(finding, KindName(finding->kind),
+                         [&](const Seen& seen, absl::Span<const EvidenceFile> added) {
+                           return incidents_->Write(finding, reader, others, seen, added);
+                         });
+  const uint64_t lost = reports_->lost();
+  const TextStyle style = {.color = reports_->terminal(), .incidents = options_.incidents_shown};
+  reports_->Write(options_.format == ReportFormat::kJson ? FormatJson(*finding) + "\n"
+                                                         : FormatText(*finding, style));
+  // What found no place elsewhere is said where somebody may still read it.
+  if (reports_ != notices_ && (!kept || reports_->lost() != lost)) {
+    notices_->Write(FormatText(
+        *finding, {.color = notices_->terminal(), .incidents = options_.incidents_shown}));
+  }
+  if (hook_) hook_(*finding, nullptr);
+  if (journal_ != nullptr) journal_->Tell(*finding, KindName(finding->kind));
   Show(*finding);
+}
+
+bool FindingDesk::TakeCrash(Crash* crash, const LedgerReader* reader) {
+  if (!IsWorthTelling(*crash)) return false;
+  Finding* const scene = &crash->scene;
+  scene->fingerprint = Fingerprint(*scene);
+  const bool kept =
+      Keep(scene, kCrash, [&](const Seen& seen, absl::Span<const EvidenceFile> added) {
+        return incidents_->Write(crash, reader, seen, added);
+      });
+  Notice(absl::StrCat(
+      CrashLine(*crash), scene->incident.empty() ? "" : ", incident ",
+      scene->incident.empty() ? "" : absl::StrCat(options_.incidents_shown, "/", scene->incident)));
+  if (!kept) notices_->Write(FormatCrashText(*crash));
+  if (hook_) hook_(*scene, kCrash);
+  if (journal_ != nullptr) journal_->Tell(*scene, kCrash);
+  return true;
 }
 
 // Kept in memory: a disk that hangs must not take the page with it.
@@ -99,22 +127,57 @@ void FindingDesk::Show(const Finding& finding) {
   shown_.push_back(std::move(shown));
 }
 
-void FindingDesk::WriteIncident(Finding* finding, const LedgerReader* reader,
-                                absl::Span<const OtherProcess> others) {
-  if (incidents_ == nullptr) return;
-  const absl::Status status = incidents_->Write(finding, reader, others);
-  if (status.ok()) {
-    ++written_[KindName(finding->kind)];
-    const QuotaResult kept =
-        KeepWithinQuota(options_.incidents, static_cast<uint64_t>(options_.incidents_max),
-                        static_cast<uint64_t>(options_.incidents_mb) * 1'000'000, finding->incident);
-    removed_ += kept.removed;
-    not_removed_ = kept.failed;
-    bytes_ = kept.bytes;
+void FindingDesk::Repeat(const Finding& finding) {
+  Series& series = series_[finding.fingerprint];
+  ++series.seen.count;
+  series.seen.last_ns = finding.time_ns;
+  if (series.incident.empty()) return;
+  const absl::Status status = incidents_->Update(series.incident, finding.fingerprint, series.seen);
+  if (status.ok()) return;
+  if (absl::IsFailedPrecondition(status)) {
+    series.incident.clear();  // removed, for the quota or by somebody
     return;
   }
   ++write_errors_;
-  Notice(absl::StrCat("cannot write the incident: ", status.message()));
+  Notice(absl::StrCat("cannot count in incident ", series.incident, ": ", status.message()));
+}
+
+bool FindingDesk::Keep(Finding* finding, const char* kind, const Write& write) {
+  Series& series = series_[finding->fingerprint];
+  const uint64_t count = series.seen.count + (series.seen.first_ns == 0 ? 0 : 1);
+  if (series.seen.first_ns == 0) series.seen.first_ns = finding->time_ns;
+  if ((count & (count - 1)) != 0 && !series.incident.empty()) {
+    Repeat(*finding);
+    finding->incident = series.incident;
+    if (!series.incident.empty()) return ++not_written_again_, true;
+  }
+  series.seen.count = count;
+  series.seen.last_ns = finding->time_ns;
+  if (incidents_ == nullptr) return false;
+  series.seen.written = count == 1 ? 1 : series.seen.written + 1;
+  const std::vector<EvidenceFile> added =
+      evidence_ ? evidence_(*finding, kind) : std::vector<EvidenceFile>();
+  const absl::Status status = write(series.seen, added);
+  if (!status.ok()) {
+    ++write_errors_;
+    Notice(absl::StrCat("cannot write the incident: ", status.message()));
+    return false;
+  }
+  ++written_[kind];
+  series.incident = finding->incident;
+  last_incident_ = finding->incident;
+  last_incident_seconds_ = static_cast<double>(finding->time_ns) / 1e9;
+  KeepQuota(finding->incident);
+  return true;
+}
+
+void FindingDesk::KeepQuota(const std::string& newest) {
+  const QuotaResult kept =
+      KeepWithinQuota(options_.incidents, static_cast<uint64_t>(options_.incidents_max),
+                      static_cast<uint64_t>(options_.incidents_mb) * 1'000'000, newest);
+  removed_ += kept.removed;
+  not_removed_ = kept.failed;
+  bytes_ = kept.bytes;
 }
 
 void FindingDesk::CopyTo(MetricsView* view) const {
@@ -127,6 +190,9 @@ void FindingDesk::CopyTo(MetricsView* view) const {
   view->counts.suppressed["suppression"] = suppressed_;
   view->counts.suppressed["baseline"] = known_;
   view->counts.suppressed["repeat"] = repeats_ + merged_;
+  view->counts.suppressed["incident"] = not_written_again_;
+  view->last_incident = last_incident_;
+  view->last_incident_seconds = last_incident_seconds_;
   view->shown_findings.assign(shown_.begin(), shown_.end());
   view->deadlock_last_timestamp_seconds = last_deadlock_seconds_;
   for (FindingKind kind : {FindingKind::kDeadlock, FindingKind::kSelfDeadlock}) {
@@ -175,6 +241,10 @@ std::vector<std::string> FindingDesk::Summary(const LedgerTotals& totals, uint64
   }
   if (repeats_ != 0) {
     lines.push_back(absl::StrCat(repeats_, " of them the same as one reported before"));
+  }
+  if (not_written_again_ != 0) {
+    lines.push_back(absl::StrCat(not_written_again_, not_written_again_ == 1 ? " was" : " were",
+                                 " only counted in an incident of the same kind"));
   }
   if (removed_ != 0) {
     lines.push_back(absl::StrCat(removed_, " older incident", removed_ == 1 ? "" : "s",

@@ -1,11 +1,7 @@
-// See incident_hook.h. Each command has a process group of its own, so that it can be killed
-// with what it started, and Ctrl-C for PROGRAM does not reach it.
+// See incident_hook.h.
 #include "watchdog/incident_hook.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <utility>
@@ -13,55 +9,22 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "watchdog/printable.h"
+#include "watchdog/shell_command.h"
 
 namespace lockwarden {
-namespace {
-
-// 0: it could not be started.
-pid_t SpawnShell(const std::string& command, const std::vector<std::string>& environment) {
-  std::vector<char*> variables;
-  for (const std::string& entry : environment)
-    variables.push_back(const_cast<char*>(entry.c_str()));
-  variables.push_back(nullptr);
-  char* const argv[] = {const_cast<char*>("sh"), const_cast<char*>("-c"),
-                        const_cast<char*>(command.c_str()), nullptr};
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  if (posix_spawn_file_actions_init(&files) != 0) return 0;
-  if (posix_spawnattr_init(&attributes) != 0) {
-    posix_spawn_file_actions_destroy(&files);
-    return 0;
-  }
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-  posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  pid_t pid = 0;
-  if (posix_spawn(&pid, "/bin/sh", &files, &attributes, argv, variables.data()) != 0) pid = 0;
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
-  return pid;
-}
-
-}  // namespace
 
 IncidentHook::IncidentHook(std::string command, std::vector<std::string> environment,
                            uint64_t limit_ns)
     : command_(std::move(command)), environment_(std::move(environment)), limit_ns_(limit_ns) {}
 
-void IncidentHook::Start(const Finding& finding, const std::string& directory, uint64_t now_ns) {
+void IncidentHook::Start(const Finding& finding, const std::string& directory, uint64_t now_ns,
+                         const char* kind) {
   if (command_.empty()) return;
   const std::string incident =
       finding.incident.empty() ? "" : absl::StrCat(directory, "/", finding.incident);
   std::vector<std::string> variables = {
       absl::StrCat("LOCKWARDEN_INCIDENT=", incident),
-      absl::StrCat("LOCKWARDEN_KIND=", KindName(finding.kind)),
+      absl::StrCat("LOCKWARDEN_KIND=", kind == nullptr ? KindName(finding.kind) : kind),
       absl::StrCat("LOCKWARDEN_CONFIDENCE=", ConfidenceName(finding.confidence)),
       absl::StrCat("LOCKWARDEN_PID=", finding.pid),
       absl::StrCat("LOCKWARDEN_PROGRAM=", Printable(finding.program)),
@@ -82,7 +45,7 @@ void IncidentHook::Begin(std::vector<std::string> variables, uint64_t now_ns) {
     if (!absl::StartsWith(entry, "LOCKWARDEN_")) environment.push_back(entry);
   }
   environment.insert(environment.end(), variables.begin(), variables.end());
-  const pid_t pid = SpawnShell(command_, environment);
+  const pid_t pid = StartShell(command_, environment);
   if (pid == 0) {
     ++results_["failed"];
     return;

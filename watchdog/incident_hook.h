@@ -28,7 +28,9 @@ class IncidentHook {
   // `sh -c CMD` with LOCKWARDEN_INCIDENT (the directory; empty: none could be written),
   // LOCKWARDEN_KIND, LOCKWARDEN_CONFIDENCE, LOCKWARDEN_PID, LOCKWARDEN_PROGRAM,
   // LOCKWARDEN_FINGERPRINT and LOCKWARDEN_HEADLINE. Its output goes to standard error.
-  void Start(const Finding& finding, const std::string& directory, uint64_t now_ns);
+  // `kind`: of what is no finding ("crash"); null: the finding's.
+  void Start(const Finding& finding, const std::string& directory, uint64_t now_ns,
+             const char* kind = nullptr);
   // Whether the child that was waited for was a command; `wait_status` as of waitpid.
   bool Reaped(pid_t pid, int wait_status, uint64_t now_ns);
   // Kills what is overdue.

@@ -32,6 +32,8 @@ class MetricsServer {
   virtual void StartLocal() = 0;
   // Whether anybody looks: a port is open, a file is kept, or `serve` asked lately.
   virtual bool IsWatched() const = 0;
+  // What a scrape would be answered now, from what was published last.
+  virtual std::string Text() const = 0;
   // The port in use, for ADDR:0; 0 when not running.
   virtual int port() const = 0;
 };

@@ -71,6 +71,8 @@ struct MetricsView {
   bool stalled = false;  // so many heartbeats stay away, for so long, that on_stall is due
   std::map<std::string, uint64_t> clock_jumps;          // by cause: "late", "suspend", "stopped"
   std::map<std::string, uint64_t> incidents;   // by kind
+  std::string last_incident;           // its id; empty: none was written
+  double last_incident_seconds = 0;    // Unix time of what it tells
   uint64_t incident_write_errors = 0;
   uint64_t incident_bytes = 0;      // on the disk, in the incidents directory; 0 before the first
   uint64_t incidents_removed = 0;   // for the quota

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "watchdog/stop_policy.h"
 
 namespace lockwarden {
 namespace {
@@ -102,14 +103,31 @@ absl::Status SetFile(absl::string_view value, std::string* file) {
   return absl::OkStatus();
 }
 
+absl::Status SetStopSignal(absl::string_view value, Options* options) {
+  if (value == "none") return options->on_stop = 0, absl::OkStatus();
+  const std::optional<int> signal = ParseSignal(value);
+  if (!signal.has_value()) return Bad("must be a signal that can be caught, such as TERM or QUIT");
+  options->on_stop = *signal;
+  return absl::OkStatus();
+}
+
+template <class Ladders>
+absl::Status SetLadder(absl::string_view value, absl::string_view actions, Ladders* out) {
+  absl::StatusOr<Ladders> parsed = Ladders::Parse(value, actions);
+  if (parsed.ok()) *out = *std::move(parsed);
+  return parsed.status();
+}
+
 constexpr char kProfiles[] = "test|production";
 constexpr char kActions[] = "report|dump|abort|restart";
+constexpr char kStallActions[] = "note|report|dump|abort|restart";
 constexpr char kRestarts[] = "never|on-failure|always";
 constexpr char kFormats[] = "text|json";
 constexpr char kStacks[] = "full|site|off";
 constexpr char kNotifies[] = "own|program|off";
 constexpr char kPredicts[] = "locks|classes";
 constexpr char kYesNo[] = "yes|no";
+constexpr char kDeaths[] = "go-on|end";
 constexpr char kOrders[] = "off|report|throw|abort";
 constexpr int kMostRestarts = 1000000;
 
@@ -118,18 +136,21 @@ const OptionKey kKeys[] = {
      "test: predict and report; findings turn exit code 0 into `exitcode`\n"
      "production: detect and export; the program's own exit code is kept",
      [](absl::string_view v, Options* o) { return SetChoice(v, kProfiles, &o->profile); }},
-    {"on_deadlock", kActions, "abort; with profile=production: report",
-     "what happens to the process that is deadlocked, after the report:\n"
-     "report, dump: nothing; abort: SIGABRT, and SIGKILL 5s later;\n"
-     "restart: PROGRAM and all its children are killed, then PROGRAM starts again",
+    {"on_deadlock", "report|dump|abort|restart[:DELAY][+...]",
+     "abort; with profile=production: report",
+     "what happens to the process that is deadlocked, after the report: dump: gcore writes a core\n"
+     "of it while it lives; abort: SIGABRT, and SIGKILL 5s later; restart: PROGRAM and all its\n"
+     "children are killed, then PROGRAM starts again. dump+abort:20s+restart:1m: one after the\n"
+     "other, each so long after the one before (10s if not said)",
      [](absl::string_view v, Options* o) {
        o->on_deadlock_given = true;
-       return SetChoice(v, kActions, &o->on_deadlock);
+       return SetLadder(v, kActions, &o->on_deadlock);
      }},
-    {"on_stall", kActions, "report",
-     "what happens to a process whose heartbeats stay away, stall_grace after the report: as for\n"
-     "on_deadlock, but abort signals the thread that does not beat, so that the core shows it",
-     [](absl::string_view v, Options* o) { return SetChoice(v, kActions, &o->on_stall); }},
+    {"on_stall", "note|report|dump|abort|restart[:DELAY][+...][;CAUSE=...]", "report",
+     "what happens to a process whose heartbeats stay away: as for on_deadlock, the first step\n"
+     "after stall_grace; abort signals the thread that does not beat, so that the core shows it;\n"
+     "note: a line first, the report with the next step. abort;starved=report: another for CAUSE",
+     [](absl::string_view v, Options* o) { return SetLadder(v, kStallActions, &o->on_stall); }},
     {"stall_grace", "DURATION", "10s", "see on_stall",
      [](absl::string_view v, Options* o) { return SetDuration(v, &o->stall_grace); }},
     {"stall_quorum", "N", "1",
@@ -156,6 +177,21 @@ const OptionKey kKeys[] = {
      }},
     {"restart_window", "DURATION", "1m", "see restart_max; 0: no limit",
      [](absl::string_view v, Options* o) { return SetDuration(v, &o->restart_window); }},
+    {"restart_state", "FILE", "none",
+     "keeps the restarts there, so that restart_max also counts those of a supervisor before",
+     [](absl::string_view v, Options* o) { return SetFile(v, &o->restart_state); }},
+    {"on_stop", "SIGNAL", "none", "what PROGRAM gets for TERM, INT or QUIT; none: the same",
+     SetStopSignal},
+    {"stop_timeout", "DURATION", "0",
+     "then PROGRAM and all its children are killed, or at the second request; 0: never",
+     [](absl::string_view v, Options* o) { return SetDuration(v, &o->stop_timeout); }},
+    {"on_supervisor_death", kDeaths, "go-on", "end: PROGRAM is killed when Lockwarden is",
+     [](absl::string_view v, Options* o) {
+       int end = 0;
+       const absl::Status status = SetChoice(v, kDeaths, &end);
+       o->ends_with_supervisor = end == 1;
+       return status;
+     }},
     {"metrics", "ADDR:PORT", "off",
      "serve Prometheus metrics at http://ADDR:PORT/metrics, and a status page at /", SetMetrics},
     {"metrics_password", "FILE", "none",
@@ -344,15 +380,15 @@ absl::StatusOr<Options> ResolveOptions(const std::vector<Setting>& environment,
   if (!options.wait_limit_given && options.profile == Profile::kProduction) {
     options.wait_limit = absl::Minutes(1);
   }
-  if (!options.restart_given && (options.on_deadlock == DeadlockAction::kRestart ||
-                                 options.on_stall == DeadlockAction::kRestart)) {
+  if (!options.restart_given && (options.on_deadlock.Has(DeadlockAction::kRestart) ||
+                                 options.on_stall.Has(DeadlockAction::kRestart))) {
     options.restart = RestartWhen::kOnFailure;
   }
   options.incidents = Absolute(options.incidents, directory);
   options.report = Absolute(options.report, directory);
   for (std::string* file : {&options.rules, &options.suppressions, &options.baseline,
                             &options.write_baseline, &options.textfile, &options.lock_graph,
-                            &options.metrics_password}) {
+                            &options.restart_state, &options.metrics_password}) {
     *file = Absolute(*file, directory);
   }
   return options;
@@ -386,16 +422,6 @@ std::string NearestKey(absl::string_view misspelt) {
     }
   }
   return nearest;
-}
-
-const char* ActionName(DeadlockAction action) {
-  switch (action) {
-    case DeadlockAction::kReport: return "report";
-    case DeadlockAction::kDump: return "dump";
-    case DeadlockAction::kAbort: return "abort";
-    case DeadlockAction::kRestart: return "restart";
-  }
-  return "?";
 }
 
 const char* ProfileName(Profile profile) {

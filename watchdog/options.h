@@ -15,11 +15,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "watchdog/ladder.h"
 
 namespace lockwarden {
 
 enum class Profile { kTest, kProduction };
-enum class DeadlockAction { kReport, kDump, kAbort, kRestart };
 enum class RestartWhen { kNever, kOnFailure, kAlways };
 enum class NotifyWho { kOwn, kProgram, kOff };
 enum class ReportFormat { kText, kJson };
@@ -29,15 +29,19 @@ enum class OrderAction { kOff, kReport, kThrow, kAbort };
 
 struct Options {
   Profile profile = Profile::kTest;
-  DeadlockAction on_deadlock = DeadlockAction::kAbort;
-  DeadlockAction on_stall = DeadlockAction::kReport;
-  absl::Duration stall_grace = absl::Seconds(10);  // from the report of a stall to on_stall
+  Ladder on_deadlock = DeadlockAction::kAbort;
+  StallLadders on_stall;
+  absl::Duration stall_grace = absl::Seconds(10);  // from a stall to the first step of on_stall
   int stall_quorum = 1;                            // heartbeats that must miss at a time
   absl::Duration wait_limit = absl::ZeroDuration();  // zero: off
   RestartWhen restart = RestartWhen::kNever;
   absl::Duration restart_delay = absl::Milliseconds(100);  // doubles with each restart
   int restart_max = 5;                                     // restarts within restart_window
   absl::Duration restart_window = absl::Minutes(1);        // zero: no limit
+  std::string restart_state;  // absolute path; empty: the budget begins anew with each run
+  int on_stop = 0;            // the signal; 0: the one that asks
+  absl::Duration stop_timeout = absl::ZeroDuration();  // zero: none
+  bool ends_with_supervisor = false;
   std::string metrics;    // "ADDR:PORT"; empty: off
   std::string metrics_password;     // absolute path of a file; empty: none is asked for
   std::string metrics_credentials;  // what it says, "user:password": filled in by `run`
@@ -106,7 +110,6 @@ std::string NearestKey(absl::string_view misspelt);
 // The edit distance behind it: insertions, deletions and replacements.
 size_t EditDistance(absl::string_view a, absl::string_view b);
 
-const char* ActionName(DeadlockAction action);
 const char* ProfileName(Profile profile);
 const char* StackDetailName(StackDetail stacks);
 const char* OrderActionName(OrderAction order);

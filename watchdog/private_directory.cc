@@ -170,6 +170,28 @@ absl::Status PrivateDirectory::Publish(const std::string& name) {
   return absl::OkStatus();
 }
 
+absl::Status PrivateDirectory::ReplaceFile(const std::string& parent, const std::string& name,
+                                           const std::string& file, const std::string& content) {
+  const UniqueFd outer(open(parent.c_str(), kOpenDirectory));
+  if (!outer.valid()) return ErrnoStatus(parent, errno);
+  const UniqueFd directory(openat(outer.get(), name.c_str(), kOpenDirectory));
+  if (!directory.valid()) return ErrnoStatus(name, errno);
+  const std::string fresh = absl::StrCat(".", file, ".new");
+  unlinkat(directory.get(), fresh.c_str(), 0);  // of a supervisor that was killed here
+  absl::Status status;
+  {
+    const UniqueFd fd(openat(directory.get(), fresh.c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd.valid()) return ErrnoStatus(file, errno);
+    status = WriteAt(fd.get(), content.data(), content.size(), 0);
+  }
+  if (status.ok() && renameat(directory.get(), fresh.c_str(), directory.get(), file.c_str()) != 0) {
+    status = ErrnoStatus(file, errno);
+  }
+  if (!status.ok()) unlinkat(directory.get(), fresh.c_str(), 0);
+  return status;
+}
+
 absl::Status PrivateDirectory::CheckOnce(const std::string& parent_path) {
   const std::string parent = WithoutTrailingSlashes(parent_path);
   const std::vector<std::string> missing = MissingParents(parent);

@@ -32,6 +32,11 @@ class PrivateDirectory {
   // Gives it its name. Errors: kAlreadyExists when that name is taken.
   absl::Status Publish(const std::string& name);
 
+  // Replaces FILE in PARENT/NAME, which was published: who reads it sees the old text or the new
+  // one. Errors: kFailedPrecondition when PARENT/NAME is not there.
+  static absl::Status ReplaceFile(const std::string& parent, const std::string& name,
+                                  const std::string& file, const std::string& content);
+
   // Whether Create would work; leaves nothing. The error names PARENT and the reason.
   static absl::Status Check(const std::string& parent);
 

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -62,6 +63,13 @@ bool SharesTimeNamespace(int pid) {
   // Not readable (another user's process): time namespaces are rare, assume ours.
   if (stat(absl::StrCat("/proc/", pid, "/ns/time").c_str(), &theirs) != 0) return true;
   return ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
+uint64_t ResidentBytes(int pid) {
+  std::istringstream pages(ReadAll(absl::StrCat("/proc/", pid, "/statm")));
+  uint64_t size = 0, resident = 0;
+  pages >> size >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 bool IsDumpingCore(int pid) {

@@ -22,6 +22,9 @@ std::optional<ProcessStat> ParseProcessStat(const std::string& stat);
 // False: its clock starts elsewhere, so its start time cannot be compared with ours.
 bool SharesTimeNamespace(int pid);
 
+// What it has in memory; 0: not known.
+uint64_t ResidentBytes(int pid);
+
 // Whether the kernel is writing its core file.
 bool IsDumpingCore(int pid);
 

@@ -2,6 +2,7 @@
 # room's CMakeLists.txt.
 target_sources(lockwarden_watchdog PRIVATE
   compile_units.cc
+  crash.cc
   debug_file.cc
   elf_file.cc
   file_write.cc
@@ -14,6 +15,7 @@ target_sources(lockwarden_watchdog PRIVATE
   module_symbols.cc
   printable.cc
   private_directory.cc
+  process_evidence.cc
   report_json.cc
   report_text.cc
   report_threads.cc

@@ -1,9 +1,11 @@
 // Budget: at most `max` restarts whose decisions lie within the last `window`. The pause
-// doubles with each of them, so a program that stays up for a window starts afresh.
+// doubles with each of them, so a program that stays up for a window starts afresh; up to a
+// quarter more is added by chance.
 #include "watchdog/restart_policy.h"
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 namespace lockwarden {
 namespace {
@@ -11,8 +13,9 @@ constexpr uint64_t kLongestDelayNs = 30'000'000'000;
 constexpr uint64_t kUnlimitedWindowNs = 60'000'000'000;  // for the pause, when there is no limit
 }  // namespace
 
-RestartPolicy::RestartPolicy(const Options& options)
+RestartPolicy::RestartPolicy(const Options& options, std::function<uint64_t()> random)
     : when_(options.restart),
+      random_(std::move(random)),
       delay_ns_(static_cast<uint64_t>(absl::ToInt64Nanoseconds(options.restart_delay))),
       window_ns_(static_cast<uint64_t>(absl::ToInt64Nanoseconds(options.restart_window))),
       max_(options.restart_max),
@@ -50,11 +53,16 @@ RestartPolicy::Decision RestartPolicy::OnEnd(const ProgramEnd& end, uint64_t now
   const uint64_t longest = std::max(delay_ns_, kLongestDelayNs);
   uint64_t delay = delay_ns_;
   for (size_t i = 0; i < recent && delay < longest; ++i) delay = std::min(delay * 2, longest);
+  if (random_ != nullptr) delay += random_() % (delay / 4 + 1);
   restarts_ns_.push_back(now_ns);
   decision.verdict = Verdict::kRestart;
   decision.at_ns = now_ns + delay;
   decision.number = static_cast<int>(recent) + 1;
   return decision;
+}
+
+void RestartPolicy::Remember(const std::vector<uint64_t>& restarts_ns) {
+  restarts_ns_.insert(restarts_ns_.begin(), restarts_ns.begin(), restarts_ns.end());
 }
 
 int64_t RestartPolicy::Remaining(uint64_t now_ns) const {

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <vector>
 
 #include "watchdog/options.h"
 
@@ -30,7 +32,13 @@ class RestartPolicy {
     const char* reason = "";  // "deadlock", "stall", "crash", "exit": the label in metrics
   };
 
-  explicit RestartPolicy(const Options& options);
+  // `random`: for the jitter of pauses, so that programs which died of one cause do not all come
+  // back at one moment; none: without it.
+  explicit RestartPolicy(const Options& options, std::function<uint64_t()> random = nullptr);
+  // Restarts of an earlier supervisor count as well. Oldest first, none later than now.
+  void Remember(const std::vector<uint64_t>& restarts_ns);
+  // Those that may still count.
+  std::vector<uint64_t> history() const { return {restarts_ns_.begin(), restarts_ns_.end()}; }
 
   // Called once for each end of PROGRAM; `now_ns` never goes back.
   Decision OnEnd(const ProgramEnd& end, uint64_t now_ns);
@@ -47,6 +55,7 @@ class RestartPolicy {
   bool Counts(uint64_t then_ns, uint64_t now_ns) const;
 
   RestartWhen when_;
+  std::function<uint64_t()> random_;
   uint64_t delay_ns_, window_ns_;
   int max_;
   bool limited_;

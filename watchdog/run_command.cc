@@ -139,6 +139,9 @@ ExitStatus RunCommand(const RunRequest& request) {
                                         (*registrar)->variable(), RecorderOptions(options),
                                         preflight.address_sanitizer});
   setup.hook_environment = request.environment;
+  if (const char* stream = getenv("JOURNAL_STREAM"); stream != nullptr) {
+    setup.journal_stream = stream;
+  }
   setup.inherited = request.inherited;
   setup.registrar = registrar->get();
   setup.desk = &desk;

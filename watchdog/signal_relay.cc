@@ -3,12 +3,15 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace lockwarden {
 
 SignalRelay::SignalRelay(const sigset_t& forwarded) {
   sigset_t wanted = forwarded;
   sigaddset(&wanted, SIGCHLD);
   fd_ = UniqueFd(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd_.valid()) error_ = errno;
 }
 
 bool SignalRelay::Next(signalfd_siginfo* info) {

@@ -21,6 +21,7 @@ class SignalRelay {
   explicit SignalRelay(const sigset_t& forwarded);
 
   int fd() const { return fd_.get(); }
+  int error() const { return error_; }  // errno: there is no descriptor; 0: there is one
   // The next signal that has arrived; false: none.
   bool Next(signalfd_siginfo* info);
 
@@ -31,6 +32,7 @@ class SignalRelay {
 
  private:
   UniqueFd fd_;
+  int error_ = 0;
 };
 
 }  // namespace lockwarden

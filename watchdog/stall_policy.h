@@ -13,6 +13,13 @@
 
 namespace lockwarden {
 
+// Whether so many heartbeats stay away at a time that it is the program's affair.
+struct StallVerdict {
+  const Stall* stall = nullptr;  // the one to act upon, into `stalls`; null: too few
+  uint64_t since_ns = 0;         // since when there are enough
+};
+StallVerdict JudgeStalls(const std::vector<Stall>& stalls, int quorum);
+
 // The stall to act upon, into `stalls`; null: none yet. Long waits for a lock are never acted
 // upon: they are no heartbeat's.
 const Stall* StallToActOn(const std::vector<Stall>& stalls, const Options& options,

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +18,9 @@
 #include "absl/strings/str_cat.h"
 #include "watchdog/preflight.h"
 #include "watchdog/printable.h"
+#include "watchdog/process_evidence.h"
 #include "watchdog/report/lock_graph_save.h"
+#include "watchdog/restart_history.h"
 
 namespace lockwarden {
 namespace {
@@ -45,6 +48,11 @@ bool AsksToStop(int signal) {
   return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT;
 }
 
+uint64_t Random() {
+  uint64_t bits = 0;
+  return getrandom(&bits, sizeof bits, GRND_NONBLOCK) == sizeof bits ? bits : 0;
+}
+
 }  // namespace
 
 uint64_t Supervisor::NowNs() {
@@ -55,24 +63,46 @@ uint64_t Supervisor::NowNs() {
 
 Supervisor::Supervisor(Setup setup)
     : setup_(std::move(setup)),
-      policy_(setup_.options),
+      policy_(setup_.options, Random),
       signals_(setup_.inherited->forwarded()),
-      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      stop_(options_.on_stop,
+            static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.stop_timeout))),
       joint_(MakeProcFileLockView(), JudgeOptions().confirm_after_ns),
       service_(setup_.service),
       hook_(options_.on_incident, setup_.hook_environment,
-            static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.on_incident_timeout))) {
-  setup_.desk->SetHook([this](const Finding& finding) {
-    hook_.Start(finding, options_.incidents, NowNs());
-    tests_.Note(finding);
+            static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.on_incident_timeout))),
+      dumps_(setup_.hook_environment, static_cast<uint64_t>(options_.incidents_mb) * 1'000'000),
+      journal_(setup_.journal_stream) {
+  setup_.desk->SetHook([this](const Finding& finding, const char* kind) {
+    hook_.Start(finding, options_.incidents, NowNs(), kind);
+    if (kind == nullptr) tests_.Note(finding);
   });
-  Watch(epoll_.get(), signals_.fd(), 0);
-  Watch(epoll_.get(), setup_.registrar->fd(), 0);
+  setup_.desk->SetJournal(&journal_);
+  setup_.desk->SetEvidence(
+      [this](const Finding& finding, const char* kind) { return Evidence(finding, kind); });
+  if (!options_.restart_state.empty()) {
+    policy_.Remember(LoadRestartHistory(options_.restart_state, NowNs()));
+  }
+  unable_ = signals_.error();
+  epoll_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  if (unable_ == 0 && (!epoll_.valid() || !Watch(epoll_.get(), signals_.fd(), 0) ||
+                       !Watch(epoll_.get(), setup_.registrar->fd(), 0))) {
+    unable_ = errno;
+  }
 }
 
-Supervisor::~Supervisor() { setup_.desk->SetHook(nullptr); }
+Supervisor::~Supervisor() {
+  setup_.desk->SetHook(nullptr);
+  setup_.desk->SetJournal(nullptr);
+  setup_.desk->SetEvidence(nullptr);
+}
 
 ExitStatus Supervisor::Run() {
+  if (unable_ != 0) {  // PROGRAM's end would go unnoticed
+    setup_.desk->Notice(
+        absl::StrCat("cannot watch ", setup_.argv[0], ": ", std::strerror(unable_)));
+    return {kExitUsage, 0};
+  }
   StartProgram(NowNs());
   while (!done_) {
     const std::vector<int> ended = Wait();
@@ -82,6 +112,7 @@ ExitStatus Supervisor::Run() {
     TakeSignals(now_ns);
     for (int pid : ended) {
       const auto process = processes_.find(pid);
+      if (pid == program_) continue;  // Reap knows how it ended, in a moment
       if (process != processes_.end() && process->second->HasEnded()) Retire(process, now_ns);
     }
     if (done_) break;
@@ -97,7 +128,9 @@ ExitStatus Supervisor::Run() {
 }
 
 void Supervisor::StartProgram(uint64_t now_ns) {
-  const SpawnResult spawned = Spawn(setup_.argv, setup_.environment, *setup_.inherited);
+  oom_kills_ = OutOfMemoryKills(getpid());
+  const SpawnResult spawned =
+      Spawn(setup_.argv, setup_.environment, *setup_.inherited, options_.ends_with_supervisor);
   ended_by_us_ = EndedByUs::kNo;
   if (spawned.error == 0) {
     program_ = spawned.pid;
@@ -129,6 +162,8 @@ uint64_t Supervisor::NextDeadline() const {
   consider(restart_at_ns_);
   consider(joint_.next_look_ns());
   consider(hook_.next_look_ns());
+  consider(dumps_.next_look_ns());
+  consider(stop_.deadline_ns());
   for (const auto& [pid, process] : processes_) {
     consider(process->judge().next_look_ns());
   }
@@ -174,8 +209,10 @@ void Supervisor::TakeRegistrations(uint64_t now_ns) {
   }
 }
 
-void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
+void Supervisor::Retire(Processes::iterator process, uint64_t now_ns,
+                        const std::function<void(WatchedProcess*)>& crashed) {
   Handle(process->second->Finish(now_ns), process->second.get(), now_ns);
+  if (crashed != nullptr) crashed(process->second.get());
   for (const std::string& line : joint_.Forget(process->second->Lend(), now_ns)) {
     setup_.desk->Notice(line);
   }
@@ -198,7 +235,7 @@ void Supervisor::Retire(Processes::iterator process, uint64_t now_ns) {
 void Supervisor::RetireEnded(uint64_t now_ns) {
   for (auto next = processes_.begin(); next != processes_.end();) {
     const auto process = next++;
-    if (process->second->HasEnded()) Retire(process, now_ns);
+    if (process->first != program_ && process->second->HasEnded()) Retire(process, now_ns);
   }
 }
 
@@ -211,9 +248,17 @@ void Supervisor::TakeSignals(uint64_t now_ns) {
       continue;
     }
     const bool ignored = setup_.inherited->WasIgnored(signal);
-    asked_to_stop_ |= AsksToStop(signal) && !ignored;
+    const bool passed_on = SignalRelay::CameFromProcess(info);
+    StopPolicy::Step step;
+    if (AsksToStop(signal) && !ignored) step = stop_.OnRequest(IsStuck(), !passed_on, now_ns);
     if (program_ != 0) {
-      if (SignalRelay::CameFromProcess(info)) SignalRelay::Forward(info, program_);
+      if (step.kill) {
+        StopNow("asked to stop again");
+      } else if (step.signal != 0) {
+        kill(program_, step.signal);
+      } else if (passed_on) {
+        SignalRelay::Forward(info, program_);
+      }
     } else if (!ignored && !done_ && (AsksToStop(signal) || signal == SIGHUP)) {
       // Between two lives of PROGRAM there is nobody to pass it on to.
       exit_ = ExitStatus{0, signal};
@@ -226,19 +271,21 @@ void Supervisor::Reap(uint64_t now_ns) {
   int status;
   // All children: as pid 1 of a container we are everybody's parent in the end.
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (hook_.Reaped(pid, status, now_ns) || pid != program_) continue;
+    if (ReapedOurs(pid, status, now_ns) || pid != program_) continue;
     program_ = 0;
-    // What it handed over in its last moments.
-    TakeRegistrations(now_ns);
-    if (const auto process = processes_.find(pid); process != processes_.end()) {
-      Retire(process, now_ns);
-    }
     ProgramEnd end;
     end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     end.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     end.deadlocked = ended_by_us_ == EndedByUs::kDeadlock;
     end.stalled = ended_by_us_ == EndedByUs::kStall;
-    end.asked_to_stop = asked_to_stop_;
+    end.asked_to_stop = stop_.asked();
+    // What it handed over in its last moments.
+    TakeRegistrations(now_ns);
+    if (const auto process = processes_.find(pid); process != processes_.end()) {
+      Retire(process, now_ns, [&](WatchedProcess* crashed) {
+        TellCrash(crashed, end, WIFSIGNALED(status) && WCOREDUMP(status), now_ns);
+      });
+    }
     ProgramEnded(end, now_ns);
   }
 }
@@ -254,6 +301,7 @@ void Supervisor::ProgramEnded(const ProgramEnd& end, uint64_t now_ns) {
         DescribeEnd(end));
     restart_at_ns_ = std::max<uint64_t>(decision.at_ns, 1);
     ++restarts_[decision.reason];
+    KeepHistory();
     return;
   }
   budget_spent_ = decision.verdict == RestartPolicy::Verdict::kBudgetSpent;
@@ -275,7 +323,7 @@ void Supervisor::LookAtProcesses(uint64_t now_ns) {
   }
   if (!tick) return;
   RetireEnded(now_ns);
-  ActOnStalls(now_ns);
+  ActOnHangs(now_ns);
   KillOverdue(now_ns);
   RetryMetrics(now_ns);
   TellServiceManager(now_ns);
@@ -309,7 +357,7 @@ void Supervisor::AnswerTests(uint64_t now_ns) {
 }
 
 void Supervisor::AwaitHooks() {
-  while (hook_.busy()) {
+  while (hook_.busy() || dumps_.busy()) {
     poll(nullptr, 0, 10);
     signalfd_siginfo info;
     bool stop = false;
@@ -319,9 +367,10 @@ void Supervisor::AwaitHooks() {
       break;
     }
     hook_.Look(NowNs());
+    dumps_.Look(NowNs());
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-      hook_.Reaped(pid, status, NowNs());
+      ReapedOurs(pid, status, NowNs());
     }
   }
   const uint64_t bad = hook_.results().at("failed") + hook_.results().at("timeout") +
@@ -348,6 +397,13 @@ ExitStatus Supervisor::Leave(uint64_t now_ns) {
         " within restart_window=", absl::FormatDuration(options_.restart_window), " is used up"));
   }
   AwaitHooks();
+  if (const uint64_t withheld = dumps_.results().at("suppressed"); withheld != 0) {
+    setup_.desk->Notice(absl::StrCat(withheld, withheld == 1 ? " core was" : " cores were",
+                                     " not dumped: ", CoreDumps::kMost, " within an hour"));
+  }
+  if (journal_.lost() != 0) {
+    setup_.desk->Notice(absl::StrCat(journal_.lost(), " messages to the journal lost"));
+  }
   if (service_.lost() != 0) {
     setup_.desk->Notice(absl::StrCat(service_.lost(), " messages to the service manager lost"));
   }

@@ -4,10 +4,13 @@ target_sources(lockwarden_watchdog PRIVATE
   child.cc
   command_line.cc
   command_table.cc
+  core_dumps.cc
   exit_status.cc
   finding_desk.cc
   heartbeat_totals.cc
   incident_hook.cc
+  journal.cc
+  ladder.cc
   ledger_totals.cc
   options.cc
   preflight.cc
@@ -18,10 +21,14 @@ target_sources(lockwarden_watchdog PRIVATE
   report/report_command.cc
   report/report_input.cc
   report_sink.cc
+  restart_history.cc
   restart_policy.cc
   run_command.cc
   service_manager.cc
+  stacks_text.cc
+  shell_command.cc
   signal_relay.cc
+  stop_policy.cc
   supervisor.cc
   supervisor_actions.cc
   supervisor_metrics.cc

@@ -21,13 +21,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "watchdog/child.h"
 #include "watchdog/clock_trust.h"
+#include "watchdog/core_dumps.h"
 #include "watchdog/exit_status.h"
 #include "watchdog/finding_desk.h"
 #include "watchdog/heartbeat_totals.h"
 #include "watchdog/incident_hook.h"
 #include "watchdog/joint_detector.h"
+#include "watchdog/journal.h"
 #include "watchdog/ledger_totals.h"
 #include "watchdog/metrics_server.h"
 #include "watchdog/options.h"
@@ -35,6 +38,7 @@
 #include "watchdog/restart_policy.h"
 #include "watchdog/service_manager.h"
 #include "watchdog/signal_relay.h"
+#include "watchdog/stop_policy.h"
 #include "watchdog/watched_process.h"
 
 namespace lockwarden {
@@ -53,7 +57,8 @@ class Supervisor {
     FindingDesk* desk = nullptr;
     const OrderRules* rules = nullptr;  // null: none
     ServiceManager::Address service;
-    std::vector<std::string> hook_environment;  // of on_incident's commands
+    std::vector<std::string> hook_environment;  // of on_incident's commands, and of gcore
+    std::string journal_stream;  // JOURNAL_STREAM; empty: standard error is not the journal's
     MetricsServerFactory make_metrics_server;
   };
   explicit Supervisor(Setup setup);
@@ -68,6 +73,13 @@ class Supervisor {
  private:
   static uint64_t NowNs();  // CLOCK_MONOTONIC
   enum class EndedByUs { kNo, kDeadlock, kStall };
+  // What a ladder is climbed for.
+  struct Hang {
+    EndedByUs why = EndedByUs::kNo;
+    uint32_t tid = 0;             // whom an abort is to hit; 0: any thread
+    uint64_t first_delay_ns = 0;  // of a first step that names none
+    std::string line;             // said before each step; empty: the report has said it
+  };
 
   using Processes = std::map<int, std::unique_ptr<WatchedProcess>>;
 
@@ -77,29 +89,44 @@ class Supervisor {
   void AnswerTests(uint64_t now_ns);
   void TakeSignals(uint64_t now_ns);
   void Reap(uint64_t now_ns);
+  // Whether it was a command or a gcore that the supervisor had started.
+  bool ReapedOurs(pid_t pid, int status, uint64_t now_ns);
   void ProgramEnded(const ProgramEnd& end, uint64_t now_ns);
+  void KeepHistory();
   void LookAtProcesses(uint64_t now_ns);
   void LookAcross(uint64_t now_ns);  // deadlocks of several processes, and of file locks
-  void Retire(Processes::iterator process, uint64_t now_ns);
+  // `crashed`: called once nothing more of it will be told.
+  void Retire(Processes::iterator process, uint64_t now_ns,
+              const std::function<void(WatchedProcess*)>& crashed = nullptr);
   void RetireEnded(uint64_t now_ns);
   void Handle(std::vector<Finding> findings, WatchedProcess* process, uint64_t now_ns);
   void HandleJoint(JointFinding joint, uint64_t now_ns);
-  // True: something was done to the process, or to PROGRAM.
-  bool Act(const Finding& finding, WatchedProcess* process, uint64_t now_ns);
+  void Tell(Finding* finding, WatchedProcess* process);
+  void Act(const Finding& finding, WatchedProcess* process, uint64_t now_ns);
+  // Every step whose time has come.
+  void ClimbOn(Climb* climb, const Hang& hang, WatchedProcess* process, uint64_t now_ns);
+  void Dump(WatchedProcess* process, uint64_t now_ns);
+  void TellCrash(WatchedProcess* process, const ProgramEnd& end, bool core_dumped, uint64_t now_ns);
+  bool IsStuck() const;  // a deadlock was told of a process that still is there
+  void StopNow(absl::string_view why);
+  std::vector<EvidenceFile> Evidence(const Finding& finding, const char* kind);
+  std::string Stacks(const WatchedProcess& process);  // of all threads; stops each for a moment
   std::string WhatFor(DeadlockAction action, const WatchedProcess& process) const;
   void LookAtClocks(uint64_t now_ns);
-  void ActOnStalls(uint64_t now_ns);
+  void ActOnHangs(uint64_t now_ns);
+  void ActOnStalls(WatchedProcess* process, uint64_t now_ns);
   // Aborts the process (thread `tid` of it; 0: any), or restarts PROGRAM.
   bool End(DeadlockAction action, EndedByUs why, WatchedProcess* process, uint32_t tid,
            uint64_t now_ns);
   void KillOverdue(uint64_t now_ns);
   void RetryMetrics(uint64_t now_ns);
-  void Publish(uint64_t now_ns);
+  void Publish(uint64_t now_ns);  // if anybody looks
+  MetricsView View(uint64_t now_ns) const;
   bool IsWell(uint64_t now_ns) const;  // no deadlock, and no stall that on_stall would act upon
   void TellServiceManager(uint64_t now_ns);
   ServedLedger Serve(const WatchedProcess& process) const;
   uint64_t NextDeadline() const;
-  void AwaitHooks();  // to their end, or their time limit
+  void AwaitHooks();  // and cores, to their end, or their time limit
   ExitStatus Leave(uint64_t now_ns);
 
   const Setup setup_;
@@ -107,10 +134,12 @@ class Supervisor {
   RestartPolicy policy_;
   SignalRelay signals_;
   UniqueFd epoll_;
+  int unable_ = 0;  // errno: signals and registrations would not be heard
 
   pid_t program_ = 0;             // 0: not running
   EndedByUs ended_by_us_ = EndedByUs::kNo;  // this life of PROGRAM
-  bool asked_to_stop_ = false;
+  StopPolicy stop_;
+  long long oom_kills_ = -1;  // in our control group, when PROGRAM was started
   bool done_ = false;
   ProgramEnd last_end_;
   bool budget_spent_ = false;
@@ -132,6 +161,9 @@ class Supervisor {
   ServiceManager service_;
   IncidentHook hook_;
   WatchCounts counts_;
+  CoreDumps dumps_;
+  Journal journal_;
+  bool history_told_ = false;  // that it cannot be written
   uint64_t checks_ = 0;
   double check_seconds_ = 0;
 

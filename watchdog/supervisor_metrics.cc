@@ -1,7 +1,10 @@
 // What metrics show, and the port they are shown on.
 #include <time.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "watchdog/stacks_text.h"
 #include "watchdog/stall_policy.h"
 #include "watchdog/supervisor.h"
 
@@ -68,6 +71,38 @@ void Supervisor::Publish(uint64_t now_ns) {
   std::vector<ServedLedger> ledgers;
   for (const auto& [pid, process] : processes_) ledgers.push_back(Serve(*process));
   ledgers_.Publish(std::move(ledgers));
+  board_.Publish(View(now_ns));
+}
+
+std::vector<EvidenceFile> Supervisor::Evidence(const Finding& finding, const char* kind) {
+  std::vector<EvidenceFile> files;
+  const auto process = processes_.find(static_cast<int>(finding.pid));
+  // A program that goes on well is not stopped for its threads' stacks.
+  const bool hangs = kind == absl::string_view("stall") || kind == absl::string_view("deadlock") ||
+                     kind == absl::string_view("self_deadlock");
+  if (hangs && process != processes_.end() && !process->second->HasEnded()) {
+    files.push_back({"stacks.txt", Stacks(*process->second)});
+  }
+  if (metrics_ == nullptr) return files;
+  board_.Publish(View(NowNs()));
+  files.push_back({"metrics.prom", metrics_->Text()});
+  return files;
+}
+
+std::string Supervisor::Stacks(const WatchedProcess& process) {
+  const uint64_t begin_ns = NowNs();
+  const JudgedProcess lent = process.Lend();
+  const ProcessStacks stacks =
+      StacksOfAllThreads(process.pid(), StackLimits(), process.resolver());
+  const bool all = std::all_of(stacks.threads.begin(), stacks.threads.end(),
+                               [](const ThreadStack& thread) { return thread.why.empty(); });
+  const char* result = stacks.threads.empty() ? "failed" : all ? "ok" : "partial";
+  ++counts_.dumps[absl::StrCat("ptrace,", result)];
+  counts_.dump_seconds = static_cast<double>(NowNs() - begin_ns) / 1e9;
+  return StacksText(lent, stacks);
+}
+
+MetricsView Supervisor::View(uint64_t now_ns) const {
   MetricsView view;
   LedgerTotals totals = past_;
   HeartbeatTotals heartbeats = past_heartbeats_;
@@ -115,7 +150,7 @@ void Supervisor::Publish(uint64_t now_ns) {
   const std::string& path = setup_.argv[0];
   view.program = path.substr(path.rfind('/') + 1);
   view.metrics_bind_failures = metrics_bind_failures_;
-  board_.Publish(std::move(view));
+  return view;
 }
 
 }  // namespace lockwarden

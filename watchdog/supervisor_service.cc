@@ -22,14 +22,16 @@ bool Supervisor::IsWell(uint64_t now_ns) const {
 void Supervisor::TellServiceManager(uint64_t now_ns) {
   if (!service_.listens() || options_.notify == NotifyWho::kOff) return;
   if (options_.notify == NotifyWho::kOwn && program_ != 0) service_.Ready();
-  if (asked_to_stop_) service_.Stopping();
+  if (stop_.asked()) service_.Stopping();
   service_.Look(IsWell(now_ns), now_ns);
   const std::string& last = setup_.desk->last_headline();
   const char* state = program_ != 0 ? "running" : "between two lives";
   service_.Status(last.empty() ? state : absl::StrCat(state, "; last finding: ", last));
+  bool dumping = dumps_.busy();
   for (const auto& [pid, process] : processes_) {
-    if (process->kill_at_ns != 0 && IsDumpingCore(pid)) service_.Extend(kExtendUsec);
+    dumping |= process->kill_at_ns != 0 && IsDumpingCore(pid);
   }
+  if (dumping) service_.Extend(kExtendUsec);
 }
 
 }  // namespace lockwarden

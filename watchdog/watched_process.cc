@@ -59,6 +59,8 @@ JudgedProcess WatchedProcess::Lend() const {
   return judge_->Lend();
 }
 
+StackResolver* WatchedProcess::resolver() const { return resolver_.get(); }
+
 std::vector<std::string> WatchedProcess::TurnedDown() const {
   resolver_->NewLook(!HasEnded());
   return judge_->TurnedDown();

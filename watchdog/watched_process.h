@@ -10,10 +10,18 @@
 #include <vector>
 
 #include "watchdog/judge.h"
+#include "watchdog/ladder.h"
 #include "watchdog/registrar.h"
 #include "watchdog/snapshot.h"
 
 namespace lockwarden {
+
+// How far up a ladder a process is.
+struct Climb {
+  const Ladder* ladder = nullptr;  // null: nothing hangs; outlives this
+  size_t done = 0;                 // steps
+  uint64_t since_ns = 0;           // of the last one, or when the hang was told
+};
 
 class WatchedProcess {
  public:
@@ -47,7 +55,14 @@ class WatchedProcess {
   // With the symboliser good for a new look.
   JudgedProcess Lend() const;
   const Snapshot& snapshot() const { return judge_->last_snapshot(); }
+  // Good after Lend, for as long as what it lent.
+  StackResolver* resolver() const;
 
+  // For whoever acts; nothing here looks at them.
+  Climb deadlock, stall;
+  bool told_deadlock = false;
+  std::string last_incident;    // id; empty: none was written
+  std::vector<Finding> untold;  // stalls of which only a line was said so far
   // When SIGKILL follows an abort that has not ended it; 0: none is due.
   uint64_t kill_at_ns = 0;
   uint64_t kill_latest_ns = 0;  // however long its core file takes

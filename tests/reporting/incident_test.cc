@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -30,6 +31,7 @@
 #include "runtime/ledger.h"
 #include "tests/reporting/sample_findings.h"
 #include "tests/reporting/temporary_directory.h"
+#include "watchdog/crash.h"
 #include "watchdog/private_directory.h"
 #include "watchdog/report.h"
 
@@ -103,8 +105,10 @@ TEST(IncidentTest, DirectoryIsCompleteAndPrivateAndNamedAfterTheFinding) {
                                            finding.fingerprint.substr(0, 8), "-1"));
   EXPECT_EQ(Names(writer.directory()), std::set<std::string>({finding.incident}));
   const std::string path = writer.directory() + "/" + finding.incident;
-  EXPECT_EQ(Names(path), std::set<std::string>({"report.json", "report.txt", "ledger.bin",
-                                                "ledger.txt", "modules.txt", "status.txt"}));
+  EXPECT_EQ(Names(path),
+            std::set<std::string>({"report.json", "report.txt", "report.html", "seen.json", "ledger.bin",
+                                   "ledger.txt", "modules.txt", "status.txt", "limits.txt",
+                                   "memory.txt", "pressure.txt", "cgroup.txt"}));
   EXPECT_EQ(Mode(path), 0700u);
   EXPECT_EQ(Mode(writer.directory()), 0700u);
   for (const std::string& name : Names(path)) EXPECT_EQ(Mode(path + "/" + name), 0600u) << name;
@@ -123,13 +127,77 @@ TEST(IncidentTest, EveryProcessOfTheFindingLeavesItsBlackBox) {
   ASSERT_TRUE(writer.Write(&finding, ledger.reader(), {{parent, other.reader()}}).ok());
   const std::string path = directory / finding.incident, of = absl::StrCat("-", parent);
   EXPECT_EQ(Names(path),
-            std::set<std::string>({"report.json", "report.txt", "ledger.bin", "ledger.txt",
-                                   "modules.txt", "status.txt", "ledger" + of + ".bin",
-                                   "ledger" + of + ".txt", "modules" + of + ".txt",
-                                   "status" + of + ".txt"}));
+            std::set<std::string>(
+                {"report.json", "report.txt", "report.html", "seen.json", "ledger.bin", "ledger.txt",
+                 "modules.txt", "status.txt", "limits.txt", "memory.txt", "pressure.txt",
+                 "cgroup.txt", "ledger" + of + ".bin", "ledger" + of + ".txt",
+                 "modules" + of + ".txt", "status" + of + ".txt", "limits" + of + ".txt",
+                 "memory" + of + ".txt", "pressure" + of + ".txt", "cgroup" + of + ".txt"}));
   EXPECT_EQ(fs::file_size(path + "/ledger" + of + ".bin"), other.size());
   EXPECT_TRUE(absl::StrContains(Read(path + "/status" + of + ".txt"),
                                 absl::StrCat("\nPid:\t", parent, "\n")));
+}
+
+TEST(IncidentTest, HasWhatTheKernelSaysAndWhatTheCallerAdds) {
+  const TemporaryDirectory directory;
+  IncidentWriter writer(directory.path());
+  Finding finding = OfThisProcess();
+  const std::vector<EvidenceFile> added = {{"metrics.prom", "up 1\n"}};
+  ASSERT_TRUE(writer.Write(&finding, nullptr, {}, {}, added).ok());
+  const std::string path = directory / finding.incident;
+  EXPECT_EQ(Read(path + "/metrics.prom"), "up 1\n");
+  EXPECT_TRUE(absl::StrContains(Read(path + "/limits.txt"), "Max open files"));
+  EXPECT_TRUE(absl::StrContains(Read(path + "/memory.txt"), "\nMemTotal:"));
+  EXPECT_TRUE(absl::StrContains(Read(path + "/cgroup.txt"), "/cgroup\n"));
+  EXPECT_TRUE(absl::StrContains(Read(path + "/pressure.txt"), "# /proc/pressure/memory"));
+  for (const EvidenceFile& file : ProcessEvidence(0)) {  // has ended
+    EXPECT_FALSE(absl::StrContains(file.text, "/proc/0/")) << file.name;
+  }
+}
+
+TEST(IncidentTest, HowOftenItWasMetIsKeptInTheIncidentUntilThatIsRemoved) {
+  const TemporaryDirectory directory;
+  IncidentWriter writer(directory.path());
+  Finding finding = OfThisProcess();
+  Seen seen = {.count = 1, .first_ns = finding.time_ns, .last_ns = finding.time_ns};
+  ASSERT_TRUE(writer.Write(&finding, nullptr, {}, seen).ok());
+  seen.count = 7;
+  seen.last_ns += 1'000'000'000;
+  ASSERT_TRUE(writer.Update(finding.incident, finding.fingerprint, seen).ok());
+  const std::string path = directory / finding.incident;
+  const auto json = nlohmann::json::parse(Read(path + "/seen.json"));
+  EXPECT_EQ(json["count"], 7);
+  EXPECT_EQ(json["fingerprint"], finding.fingerprint);
+  EXPECT_EQ(json["last_seen"], FormatTime(seen.last_ns));
+  EXPECT_EQ(Mode(path + "/seen.json"), 0600u);
+  EXPECT_EQ(Names(path).count(".seen.json.new"), 0u);
+  fs::remove_all(path);
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(writer.Update(finding.incident, finding.fingerprint, seen)));
+}
+
+TEST(IncidentTest, ACrashIsAnIncidentOfItsOwnForm) {
+  const TemporaryDirectory directory;
+  const TestLedger ledger;
+  IncidentWriter writer(directory.path());
+  Crash crash;
+  crash.signal = SIGSEGV;
+  crash.scene = OfThisProcess();
+  crash.scene.headline = "CRASH: philosophers was killed by SIGSEGV";
+  crash.holding = 2;
+  ASSERT_TRUE(IsWorthTelling(crash));
+  ASSERT_TRUE(writer.Write(&crash, ledger.reader(), {}, {}).ok());
+  const std::string path = directory / crash.scene.incident;
+  EXPECT_FALSE(fs::exists(path + "/status.txt")) << "of whoever has the pid now";
+  EXPECT_TRUE(fs::exists(path + "/ledger.bin"));
+  const auto json = nlohmann::json::parse(Read(path + "/report.json"));
+  EXPECT_EQ(json["kind"], "crash");
+  EXPECT_EQ(json["signal"], "SIGSEGV");
+  EXPECT_EQ(json["incident"], crash.scene.incident);
+  EXPECT_FALSE(json.contains("confidence"));
+  const std::string text = Read(path + "/report.txt");
+  EXPECT_EQ(text.rfind("lockwarden: CRASH: philosophers was killed by SIGSEGV (pid ", 0), 0u);
+  EXPECT_TRUE(absl::StrContains(text, "\nthread 'phil-0' (tid 4243)")) << text;
 }
 
 TEST(IncidentTest, BlackBoxCanBeReadAsALedger) {
@@ -275,7 +343,7 @@ TEST(IncidentTest, DiskThatFillsUpAtAnyStepLeavesNothingBehind) {
     const absl::Status status = writer.Write(&finding, ledger.reader());
     if (status.ok()) {
       const std::string path = writer.directory() + "/" + finding.incident;
-      return Names(path).size() == 6 && !Read(path + "/report.txt").empty() ? 0 : 2;
+      return Names(path).size() == 12 && !Read(path + "/report.txt").empty() ? 0 : 2;
     }
     if (!finding.incident.empty() || !Names(directory.path()).empty()) return 3;
     return absl::IsResourceExhausted(status) ? 1 : 4;

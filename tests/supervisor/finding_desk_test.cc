@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 
 #include "run_process.h"
@@ -99,6 +101,61 @@ TEST_F(FindingDeskTest, IncidentThatCannotBeWrittenIsALineAndTheReportStillComes
   MetricsView view;
   desk.CopyTo(&view);
   EXPECT_EQ(view.incident_write_errors, 1u);
+}
+
+TEST_F(FindingDeskTest, ADeadlockThatComesAgainAndAgainLeavesFewIncidentsThatCount) {
+  IncidentWriter writer(directory_.File("incidents"));
+  FindingDesk& desk = Desk(&writer);
+  std::string last;
+  for (int i = 1; i <= 11; ++i) {
+    Finding finding = Make(FindingKind::kDeadlock, "f");
+    desk.Take(&finding, nullptr);
+    EXPECT_EQ(finding.incident != last, i == 1 || i == 2 || i == 4 || i == 8) << i;
+    last = finding.incident;  // each report names one that is there
+  }
+  const std::string seen = ReadFile(directory_.File("incidents/" + last + "/seen.json"));
+  EXPECT_NE(seen.find("\"count\": 11, \"incidents\": 4"), seen.npos) << seen;
+  const auto summary = desk.Summary({}, 0);
+  EXPECT_NE(std::find(summary.begin(), summary.end(),
+                      "7 were only counted in an incident of the same kind"),
+            summary.end());
+  // Who removes it gets a new one.
+  std::filesystem::remove_all(directory_.File("incidents/" + last));
+  Finding finding = Make(FindingKind::kDeadlock, "f");
+  desk.Take(&finding, nullptr);
+  EXPECT_TRUE(std::filesystem::exists(directory_.File("incidents/" + finding.incident)));
+}
+
+TEST_F(FindingDeskTest, APredictionThatComesAgainIsCountedInItsIncident) {
+  IncidentWriter writer(directory_.File("incidents"));
+  FindingDesk& desk = Desk(&writer);
+  std::string incident;
+  for (int i = 0; i < 3; ++i) {
+    Finding finding = Make(FindingKind::kPotentialDeadlock, "f");
+    desk.Take(&finding, nullptr);
+    if (i == 0) incident = finding.incident;
+  }
+  const std::string seen = ReadFile(directory_.File("incidents/" + incident + "/seen.json"));
+  EXPECT_NE(seen.find("\"count\": 3"), seen.npos) << seen;
+}
+
+TEST_F(FindingDeskTest, WhatFindsNoPlaceElsewhereIsSaidOnStandardError) {
+  WriteFile(directory_.File("file"), "");
+  IncidentWriter writer(directory_.File("file"));
+  FindingDesk& desk = Desk(&writer);
+  Finding finding = Make(FindingKind::kDeadlock, "f");
+  desk.Take(&finding, nullptr);
+  EXPECT_NE(ReadFile(directory_.File("notices")).find("\nlockwarden: HEADLINE"), std::string::npos);
+  Crash crash;
+  crash.signal = SIGKILL;
+  crash.out_of_memory = true;
+  crash.scene = Make(FindingKind::kMisuse, "g");
+  crash.scene.headline = "CRASH: HEADLINE";
+  EXPECT_TRUE(desk.TakeCrash(&crash, nullptr));
+  EXPECT_NE(ReadFile(directory_.File("notices")).find("\nlockwarden: CRASH: HEADLINE"),
+            std::string::npos);
+  crash.out_of_memory = false;
+  EXPECT_FALSE(desk.TakeCrash(&crash, nullptr)) << "nothing was held: there is nothing to tell";
 }
 
 TEST_F(FindingDeskTest, EveryDropIsALine) {

@@ -39,9 +39,10 @@ static int Inherited(void) {
 }
 
 /* Prints each signal that arrives, until TERM. */
-static int Signals(void) {
+static int Signals(int stops) {
   sigset_t all;
   sigfillset(&all);
+  if (stops) sigdelset(&all, SIGTSTP);
   sigprocmask(SIG_SETMASK, &all, NULL);
   puts("ready");
   fflush(stdout);
@@ -87,7 +88,8 @@ static void LeaveWith9(int s) { _exit(s > 0 ? 9 : 8); }
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "inherited") == 0) return Inherited();
-  if (strcmp(what, "signals") == 0) return Signals();
+  if (strcmp(what, "signals") == 0) return Signals(0);
+  if (strcmp(what, "signals-but-stops") == 0) return Signals(1);
   if (strcmp(what, "fail-until") == 0) return FailUntil(argv[2], atoi(argv[3]));
   if (strcmp(what, "deadlock") == 0) return Deadlock();
   if (strcmp(what, "deadlock-until") == 0) {
