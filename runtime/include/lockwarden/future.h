@@ -1,5 +1,5 @@
-// Promise and Future: one value, or one exception, from a thread to another. Behave as std::promise
-// and std::future, and throw std::future_error as they do.
+// Promise, Future, SharedFuture: one value, or one exception, from a thread to others. Behave as
+// std::promise, std::future and std::shared_future, and throw std::future_error as they do.
 //
 //   lockwarden::Promise<int> promise("answer");
 //   lockwarden::Future<int> answer = promise.get_future();
@@ -10,6 +10,7 @@
 //   answer.get();
 //
 //   lockwarden::Future<int> other = lockwarden::async("other", [] { return 42; });
+//   lockwarden::SharedFuture<int> all = other.share();     // copy it: each may get() it
 //
 // Who will keep a promise cannot be seen: a wait for it is a wait for anybody, unless the program
 // says so by expect_from(). async() says it itself.
@@ -55,8 +56,8 @@ class FutureState {
   [[nodiscard]] bool ready() const noexcept;
   // False: the time is up. `thread`: RecordOf whom it is expected from, or 0.
   bool Wait(Deadline deadline, uint64_t thread);
-  void ThrowIfFailed() {
-    if (error_ != nullptr) std::rethrow_exception(std::move(error_));
+  void ThrowIfFailed() const {
+    if (error_ != nullptr) std::rethrow_exception(error_);
   }
   void Retrieve();  // once
 
@@ -75,6 +76,7 @@ class FutureValue final : public FutureState {
     value_.emplace(std::forward<Value>(value));
   }
   T Take() { return std::move(*value_); }
+  const T& Look() const noexcept { return *value_; }
 
  private:
   std::optional<T> value_;
@@ -85,6 +87,7 @@ class FutureValue<T&> final : public FutureState {
   using FutureState::FutureState;
   void Set(T& value) noexcept { value_ = std::addressof(value); }
   T& Take() noexcept { return *value_; }
+  T& Look() const noexcept { return *value_; }
 
  private:
   T* value_ = nullptr;
@@ -94,6 +97,7 @@ class FutureValue<void> final : public FutureState {
  public:
   using FutureState::FutureState;
   void Take() noexcept {}
+  void Look() const noexcept {}
 };
 
 [[noreturn]] void ThrowNoState();
@@ -101,56 +105,89 @@ class FutureValue<void> final : public FutureState {
 // Calls body(argument); what it throws is what the future throws.
 void RunAndKeepError(FutureState& state, void (*body)(void*), void* argument);
 
+// What Future and SharedFuture have in common.
+template <class T>
+class FutureBase {
+ public:
+  constexpr FutureBase() noexcept = default;
+
+  // Whether there is something to wait for: not when it was moved from, nor after Future::get().
+  // The members below, and get(), throw std::future_error (no_state) if not.
+  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
+  void wait() const { State().Wait(Deadline(), expected_); }
+  template <class Rep, class Period>
+  std::future_status wait_for(const std::chrono::duration<Rep, Period>& duration) const {
+    return Status(State().Wait(FromNow(duration), expected_));
+  }
+  template <class Clock, class Duration>
+  std::future_status wait_until(const std::chrono::time_point<Clock, Duration>& time) const {
+    return Status(
+        Until(time, [this](Deadline deadline) { return State().Wait(deadline, expected_); }));
+  }
+
+  // The promise will be kept, or given up, by this thread and no other: a wait for it is from now
+  // on a wait for that thread, and may be part of a deadlock. It must be true.
+  void expect_from(const Thread& thread) { expected_ = RecordOf(thread); }
+
+ protected:
+  explicit FutureBase(std::shared_ptr<FutureValue<T>> state) : state_(std::move(state)) {}
+  static std::future_status Status(bool in_time) {
+    return in_time ? std::future_status::ready : std::future_status::timeout;
+  }
+  FutureValue<T>& State() const {
+    if (state_ == nullptr) ThrowNoState();
+    return *state_;
+  }
+
+  std::shared_ptr<FutureValue<T>> state_;
+  uint64_t expected_ = 0;
+};
+
 }  // namespace internal
 
 template <class T>
-class Future {
+class SharedFuture;
+
+template <class T>
+class Future : public internal::FutureBase<T> {
  public:
   constexpr Future() noexcept = default;
   Future(Future&&) noexcept = default;
   Future& operator=(Future&&) noexcept = default;
 
-  // Whether there is something to wait for: not after get(), nor when it was moved from. The
-  // members below throw std::future_error (no_state) if not.
-  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
-  // Waits, and returns or throws what the promise was given; std::future_error (broken_promise) if
-  // that went without.
+  // Once: waits, and returns or throws what the promise was given; std::future_error
+  // (broken_promise) if that went without.
   T get() {
-    wait();
-    const std::shared_ptr<internal::FutureValue<T>> state = std::move(state_);
+    this->wait();
+    const std::shared_ptr<internal::FutureValue<T>> state = std::move(this->state_);
     state->ThrowIfFailed();
     return state->Take();
   }
-  void wait() const { State().Wait(internal::Deadline(), expected_); }
-  template <class Rep, class Period>
-  std::future_status wait_for(const std::chrono::duration<Rep, Period>& duration) const {
-    return Status(State().Wait(internal::FromNow(duration), expected_));
-  }
-  template <class Clock, class Duration>
-  std::future_status wait_until(const std::chrono::time_point<Clock, Duration>& time) const {
-    return Status(internal::Until(time, [this](internal::Deadline deadline) {
-      return State().Wait(deadline, expected_);
-    }));
-  }
-
-  // The promise will be kept, or given up, by this thread and no other: a wait for it is from now
-  // on a wait for that thread, and may be part of a deadlock. It must be true.
-  void expect_from(const Thread& thread) { expected_ = internal::RecordOf(thread); }
+  // What several threads may wait for, and get; nothing is left here.
+  [[nodiscard]] SharedFuture<T> share() noexcept { return SharedFuture<T>(std::move(*this)); }
 
  private:
   template <class U>
   friend class Promise;
-  explicit Future(std::shared_ptr<internal::FutureValue<T>> state) : state_(std::move(state)) {}
-  static std::future_status Status(bool in_time) {
-    return in_time ? std::future_status::ready : std::future_status::timeout;
-  }
-  internal::FutureValue<T>& State() const {
-    if (state_ == nullptr) internal::ThrowNoState();
-    return *state_;
-  }
+  explicit Future(std::shared_ptr<internal::FutureValue<T>> state)
+      : internal::FutureBase<T>(std::move(state)) {}
+};
 
-  std::shared_ptr<internal::FutureValue<T>> state_;
-  uint64_t expected_ = 0;
+// Copies share one state. Each thread uses a copy of its own.
+template <class T>
+class SharedFuture : public internal::FutureBase<T> {
+ public:
+  constexpr SharedFuture() noexcept = default;
+  SharedFuture(Future<T>&& future) noexcept  // NOLINT: as std::shared_future
+      : internal::FutureBase<T>(std::move(future)) {}
+
+  // Waits, and returns a reference to the value, which lives as long as a copy of this, or throws
+  // what the promise was given; as often as wanted.
+  decltype(auto) get() const {
+    this->wait();
+    this->state_->ThrowIfFailed();
+    return std::as_const(*this->state_).Look();
+  }
 };
 
 template <class T>

@@ -9,6 +9,7 @@
 #include "lockwarden/event.h"        // IWYU pragma: export
 #include "lockwarden/future.h"       // IWYU pragma: export
 #include "lockwarden/heartbeat.h"    // IWYU pragma: export
+#include "lockwarden/jthread.h"      // IWYU pragma: export
 #include "lockwarden/lock.h"         // IWYU pragma: export
 #include "lockwarden/order.h"        // IWYU pragma: export
 #include "lockwarden/queue.h"        // IWYU pragma: export
