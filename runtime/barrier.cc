@@ -137,18 +137,24 @@ uint32_t Barrier::Wait(internal::Deadline deadline) {
     }
   }
   if (index + 1 == parties_) {
+    // Who waits is known by that. The others may come to this one's next round without it.
+    if (!internal::IsNoted(noted_, /*heard=*/false)) {
+      internal::NoteHelp(&noted_, this, internal::LockKind::kBarrier, name_, /*heard=*/false,
+                         LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+    }
     RunAction(complete);
     return index;
   }
   while (own.outcome.load(std::memory_order_acquire) == kPending) {  // B2
-    const bool in_time = internal::Sleep({.object = this,
-                                          .word = &round_,
-                                          .expected = round,
-                                          .name = name_,
-                                          .site = LOCKWARDEN_SITE,
-                                          .cfa = LOCKWARDEN_CFA},
-                                         internal::LockKind::kBarrier, internal::Mode::kArrive,
-                                         deadline);
+    const bool in_time =
+        internal::Sleep({.object = this,
+                         .word = &round_,
+                         .expected = round,
+                         .peer = parties_,
+                         .name = name_,
+                         .site = LOCKWARDEN_SITE,
+                         .cfa = LOCKWARDEN_CFA},
+                        internal::LockKind::kBarrier, internal::Mode::kArrive, deadline);
     // Complete: the action runs, and its end is the end of this wait.
     if (!in_time && !GaveUp(&own)) deadline = internal::Deadline();
     // Another round than this thread's may have ended meanwhile.

@@ -18,6 +18,10 @@ constexpr uint32_t kSet = 1, kSleepers = 2, kOnce = 4;
 Event::~Event() { ledger::TheRecorder()->end_life(&state_, LOCKWARDEN_CFA); }
 
 void Event::set() noexcept {
+  if (__builtin_expect(!internal::IsNoted(noted_, /*heard=*/false), 0)) {
+    internal::NoteHelp(&noted_, &state_, internal::LockKind::kEvent, state_.name, /*heard=*/false,
+                       LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  }
   std::atomic<uint32_t>& word = state_.word;
   uint32_t seen = word.load(std::memory_order_relaxed);  // only to compute from
   uint32_t next;

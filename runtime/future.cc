@@ -67,7 +67,7 @@ bool FutureState::Wait(Deadline deadline, uint64_t thread) {
     in_time = internal::Sleep({.object = &state_,
                                .word = &state_.word,
                                .expected = seen,
-                               .thread = thread,
+                               .peer = thread,
                                .name = state_.name,
                                .site = LOCKWARDEN_SITE,
                                .cfa = LOCKWARDEN_CFA},

@@ -36,7 +36,8 @@ struct alignas(64) LockRecord {
   // it since; kUncounted: many.
   std::atomic<uint64_t> acquisitions{0};
   union {
-    // Semaphores: evidence of whether units are used as a lock is. Conditions: see LastMutex.
+    // Semaphores: evidence of whether units are used as a lock is. Conditions: see LastMutex. What
+    // threads help each other at: see HelperCount.
     std::atomic<uint32_t> own_releases{0};  // 1: the thread that held a unit has posted one
     // File locks: the stack that last took one through this descriptor. Other locks: a stack
     // of code outside signal handlers that took it; see handler_use.h.
@@ -70,6 +71,9 @@ inline constexpr uint32_t kPlainStack = kPlainBlocked - 1;
 // Conditions: the index of the mutex that was last waited with, plus 1. A condition is not
 // released by anybody.
 inline std::atomic<uint32_t>& LastMutex(LockRecord& condition) { return condition.own_releases; }
+
+// Queues, barriers, events: how many threads were seen to help at it; see helpers.h.
+inline std::atomic<uint32_t>& HelperCount(LockRecord& object) { return object.own_releases; }
 
 constexpr LockKind KindOf(uint32_t kind_and_flags) {
   return static_cast<LockKind>(kind_and_flags & 0xff);

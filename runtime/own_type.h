@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "lockwarden/deadline.h"
+#include "lockwarden/lock.h"
 #include "runtime/known_lock.h"
 #include "runtime/recorder.h"
 #include "runtime/the_recorder.h"
@@ -81,6 +82,28 @@ LOCKWARDEN_INLINE LockAnswer Release(void* lock, LockKind kind, uint32_t extra, 
   if (!Format::MayRelease(lock, ledger::ThisSelf())) return LockAnswer::kNotOwned;
   if (extra == 0) Format::Release(lock);
   return LockAnswer::kDone;
+}
+
+// The calling thread ends waits for an object; `heard`: somebody waits for that signal. Whether
+// that has been written down, or need not be: once for each thread that takes turns with others.
+inline constexpr uint32_t kHeard = 0x80000000u;  // in NotedHelper
+LOCKWARDEN_INLINE bool IsNoted(const NotedHelper& noted, bool heard) {
+  if constexpr (!ledger::kInstrumented) return true;
+  // Relaxed, both words: a hint; NoteHelp asks again. The mark: as in ThisSelf.
+  const uint32_t seen = noted.word.load(std::memory_order_relaxed);
+  const uint32_t tid = ledger::this_tid;
+  return (seen == (tid | kHeard) || (seen == tid && !heard)) && tid != 0 &&
+         ledger::fork_mark
+                 .load(std::memory_order_acquire)         // M2
+                 ->load(std::memory_order_relaxed) != 0;  // as above
+}
+__attribute__((noinline, cold)) inline void NoteHelp(NotedHelper* noted, const void* object,
+                                                     LockKind kind, const char* name, bool heard,
+                                                     uint64_t site, uint64_t cfa) {
+  const uint32_t tid = ledger::ThisSelf().tid;
+  if (!ledger::TheRecorder()->note_help(object, kind, name, heard, site, cfa)) return;
+  const bool for_good = heard || kind != LockKind::kCondition;
+  noted->word.store(tid | (for_good ? kHeard : 0), std::memory_order_relaxed);  // as above
 }
 
 // Every sleep of the types that are not locks comes through here. False: the time is up.

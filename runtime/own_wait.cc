@@ -1,6 +1,8 @@
 // The object is described and named before the sleep; after it, it may be gone.
 #include "runtime/own_wait.h"
 
+#include "runtime/condition_signals.h"
+#include "runtime/helpers.h"
 #include "runtime/misuse.h"
 #include "runtime/own_acquire.h"
 
@@ -38,12 +40,27 @@ LockAnswer WaitOwn(const WaitRequest* request) {
     if (r.name != nullptr) NameOnce(r.object, r.name);
     const PackedRef lock = r.lock == nullptr ? 0 : FindLock(r.lock);
     const PackedRef peer =
-        lock == 0 ? r.thread : WithMode(lock, static_cast<uint8_t>(Mode::kExclusive));
+        lock == 0 ? r.peer : WithMode(lock, static_cast<uint8_t>(Mode::kExclusive));
+    const bool arrives = ModeOfHow(r.how) == Mode::kArrive && r.peer != 0;
+    if (arrives && (use.kind_and_flags & kFolded) == 0) NoteHelper(scope.record(), use.ref);
     const PlainWait wait(scope, use.ref | (r.how >> 8 & 0xff), r.object, peer, r.site);
-    if (KindOfHow(r.how) == LockKind::kCondition) {
+    if (KindOfHow(r.how) == LockKind::kCondition && ModeOfHow(r.how) == Mode::kSignal) {
       NoteConditionMutex(scope, use.ref, lock, r.site);
     }
     return Sleep(r) ? LockAnswer::kDone : LockAnswer::kBusy;
+  });
+}
+
+bool NoteHelpOwn(const void* object, LockKind kind, const char* name, bool heard, uint64_t site,
+                 uint64_t cfa) {
+  const auto plain = [] { return false; };
+  return InScope(cfa, plain, [=](const auto& scope) {
+    if (kind != LockKind::kCondition) {
+      return NoteHelp(scope, object, DescriptionOf(kind), name, site);
+    }
+    NoteSignal(scope, object, DescriptionOf(kind), heard, site);
+    if (name != nullptr) NameOnce(object, name);
+    return true;
   });
 }
 

@@ -42,10 +42,19 @@ void EndLife(const void* lock, uint64_t cfa) {
       });
 }
 
-constexpr RecorderApi kApi = {
-    RecorderApi::kVersion,       kLayoutVersion, Acquire,       Release,
-    ConvertSharedLock,           NoteUnits,      WaitOwn,       EndLife,
-    [] { return &this_thread; }, &the_gate,      &the_settings, AcquireOrBreak};
+constexpr RecorderApi kApi = {RecorderApi::kVersion,
+                              kLayoutVersion,
+                              Acquire,
+                              Release,
+                              ConvertSharedLock,
+                              NoteUnits,
+                              WaitOwn,
+                              EndLife,
+                              [] { return &this_thread; },
+                              &the_gate,
+                              &the_settings,
+                              AcquireOrBreak,
+                              NoteHelpOwn};
 
 }  // namespace
 

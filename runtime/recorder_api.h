@@ -50,7 +50,7 @@ struct WaitRequest {
   uint32_t how = 0;
   const TimeLimit* limit = nullptr;  // with kTimed
   const void* lock = nullptr;        // kSignal: what was released for the wait
-  PackedRef thread = 0;              // kUnowned: who alone can end it, as a join names it
+  uint64_t peer = 0;                 // kUnowned and kArrive: as in WaitSlot
   const char* name = nullptr;        // may be null
   uint64_t site = 0, cfa = 0;
 };
@@ -58,7 +58,7 @@ struct WaitRequest {
 struct Cycle;  // cycle.h
 
 struct RecorderApi {
-  static constexpr uint32_t kVersion = 2;
+  static constexpr uint32_t kVersion = 3;
   uint32_t version;
   uint32_t layout_version;  // the ledger's, which known_lock.h relies on
   // Takes a lock of our own format at `lock`, and records it. `how` has kTry, or kTimed and a
@@ -87,6 +87,10 @@ struct RecorderApi {
   // *cycle says which.
   LockAnswer (*acquire_or_break)(void* lock, uint32_t how, uint64_t site, uint64_t cfa,
                                  const char* name, Cycle* cycle);
+  // The calling thread ends waits for what nobody holds: it signals the condition (`heard`:
+  // somebody waits for that), or helps at the object (helpers.h). False: it is not recorded.
+  bool (*note_help)(const void* object, LockKind kind, const char* name, bool heard, uint64_t site,
+                    uint64_t cfa);
 };
 
 }  // namespace lockwarden::ledger

@@ -16,7 +16,8 @@ namespace {
 
 // Where no recorder can be used: the types do everything themselves.
 constexpr RecorderApi kNobody = {
-    RecorderApi::kVersion, kLayoutVersion,
+    RecorderApi::kVersion,
+    kLayoutVersion,
     [](void*, uint32_t, uint64_t, uint64_t, const char*, const TimeLimit*) {
       return LockAnswer::kNotRecorded;
     },
@@ -26,10 +27,14 @@ constexpr RecorderApi kNobody = {
     },
     [](const void*, uint32_t, uint64_t, uint64_t) {},
     [](const WaitRequest*) { return LockAnswer::kNotRecorded; },
-    [](const void*, uint64_t) {}, nullptr, nullptr, nullptr,
+    [](const void*, uint64_t) {},
+    nullptr,
+    nullptr,
+    nullptr,
     [](void*, uint32_t, uint64_t, uint64_t, const char*, Cycle*) {
       return LockAnswer::kNotRecorded;
-    }};
+    },
+    [](const void*, LockKind, const char*, bool, uint64_t, uint64_t) { return false; }};
 
 const RecorderApi* Find() {
   if constexpr (kInstrumented) {

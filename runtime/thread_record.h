@@ -69,6 +69,8 @@ inline constexpr uint32_t kHeldCapacity[kFrames] = {256, 24, 24};
 inline constexpr uint32_t kHeldBegin[kFrames] = {0, 256, 280};
 inline constexpr uint32_t kHeldTotal = 304;
 
+inline constexpr uint32_t kHelpedCapacity = 32;
+
 struct HeldEntry {
   std::atomic<PackedRef> lock{0};   // which lock, and how; 0: being rewritten
   std::atomic<uint64_t> site{0};    // return address of the acquiring call
@@ -86,7 +88,7 @@ inline constexpr uint32_t kHoldTimed = 1u << 31;
 struct WaitSlot {
   std::atomic<PackedRef> wait{0};
   // kSignal: the mutex (PackedRef). kJoin: pthread_t. kUnowned: who alone can end it, as a join
-  // names a thread, or 0.
+  // names a thread, or 0. kArrive: how many threads make a round, or 0.
   std::atomic<uint64_t> peer{0};
   std::atomic<uint64_t> object{0};    // address passed to the blocking call
   std::atomic<uint64_t> site{0};      // return address of the blocking call; 0: not yet known
@@ -205,6 +207,9 @@ struct alignas(64) ThreadRecord {
   Frame frames_above[kFrames - 1];
   ClassTally class_tallies[kClassTallies];  // at the class's number, modulo
   HeldEntry held[kHeldTotal];
+  // What it was seen to help at, below the count; see helpers.h. Without mode.
+  std::atomic<uint64_t> helped_count{0};
+  std::atomic<PackedRef> helped[kHelpedCapacity] = {};
   LockCacheEntry lock_cache[kLockCacheSize];
   // Half of the hash of (held set, lock), at the place that the other half gives: owner
   // thread only.

@@ -5,6 +5,7 @@ target_sources(lockwarden_watchdog PRIVATE
   condition_finding.cc
   condition_watch.cc
   deadlock_advice.cc
+  helper_text.cc
   deadlock_detector.cc
   deadlock_finding.cc
   deadlock_grade.cc

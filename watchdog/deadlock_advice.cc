@@ -19,8 +19,10 @@ std::vector<std::string> DeadlockAdvice(const WaitModel& model, const Deadlock& 
   }
   std::vector<std::string> advice;
   bool join = false, promise = false, shared = false, unit = false, condition = false;
+  bool helped = false;
   for (uint32_t i : deadlock.core) {
     const ModelNode& node = model.nodes[i];
+    helped |= ByHelpers(node);
     join |= node.mode == Mode::kJoin;
     promise |= node.lock.kind == ledger::LockKind::kFuture;
     unit |= node.mode == Mode::kUnit;
@@ -35,6 +37,12 @@ std::vector<std::string> DeadlockAdvice(const WaitModel& model, const Deadlock& 
   if (promise) {
     advice.push_back("Release what the promising thread may need before waiting for its future.");
   }
+  if (helped) {
+    advice.push_back(
+        "Whoever is to put in, take out, come or set must get there without what the "
+        "waiting threads hold, or are to do first: release it before the wait, give "
+        "a queue more room or its pushes a time limit, close() it on every way out.");
+  }
   if (shared) {
     advice.push_back("A reader must not ask for the same lock again, to read or to write, while "
                      "it holds it: release it first, or take it to write from the start.");
@@ -47,7 +55,7 @@ std::vector<std::string> DeadlockAdvice(const WaitModel& model, const Deadlock& 
     advice.push_back("Release it before calling what locks it again, or use a recursive lock "
                      "(lockwarden::RLock, PTHREAD_MUTEX_RECURSIVE) if the nesting is meant.");
   }
-  if (!self && !join && !promise && !shared) {
+  if (!self && !join && !promise && !shared && !helped) {
     advice.push_back(
         unit ? "Take these semaphores in the same order everywhere."
              : "Take these locks in the same order everywhere, or all at once: std::scoped_lock, "

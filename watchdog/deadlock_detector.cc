@@ -9,7 +9,8 @@
 namespace lockwarden {
 namespace {
 
-// A semaphore that is handed over may take its time; a stall can wait for that.
+// A semaphore that is handed over may take its time, as may a queue's other end; a stall can wait
+// for that.
 constexpr uint64_t kPresumeAfterNs = 1'000'000'000;
 // While no record moves: between looks without suspects that rest on lock words, and between
 // looks at suspects that were asked about more often than it takes them to fall asleep.
@@ -278,6 +279,12 @@ bool DeadlockDetector::StillSo(const WaitModel& model, const Deadlock& deadlock)
            SameMoment(sighting->second.thread, reader_->Thread(node.thread->slot));
   };
   if (!std::all_of(deadlock.core.begin(), deadlock.core.end(), unchanged)) return false;
+  if (deadlock.presumed) {  // whoever else could have helped is stuck as well
+    for (uint32_t i : deadlock.core) {
+      const std::vector<uint32_t>& helpers = model.nodes[i].helpers;
+      if (!std::all_of(helpers.begin(), helpers.end(), unchanged)) return false;
+    }
+  }
   if (!deadlock.everyone_asleep) return true;
   for (uint32_t i = 0; i < model.nodes.size(); ++i) {
     if (model.nodes[i].wait != nullptr && !unchanged(i)) return false;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "watchdog/condition_finding.h"
 #include "watchdog/deadlock_advice.h"
+#include "watchdog/helper_text.h"
 #include "watchdog/signal_lock_watch.h"
 
 namespace lockwarden {
@@ -199,7 +200,7 @@ class Teller {
     if (thread.waits_mode == "arrive") how = "waits for the others at ";
     if (thread.waits_mode == "unit") how = "waits for a unit of ";
     if (thread.waits_mode == "unowned") how = "waits on a ";
-    if (lock.kind == "future") how = "waits for ";
+    if (lock.kind == "future" || lock.kind == "queue" || lock.kind == "event") how = "waits for ";
     if (lock.kind == "spinlock") how = "spins on ";
     if (lock.kind == "rwlock" || lock.kind == "shared_lock") {
       how = thread.waits_mode == "shared" ? "waits to read " : "waits to write ";
@@ -223,16 +224,21 @@ class Teller {
       const FindingThread& thread = finding_.threads[i];
       if (thread.waits_mode != "join") locks.insert(thread.waits_for);
       TellLink(thread, finding_.threads[(i + size - 1) % size], finding_.threads[(i + 1) % size],
-               Node(i).behind_writer);
+               deadlock_.core[i]);
     }
     finding_.headline = absl::StrCat(deadlock_.presumed ? "STALL: " : "DEADLOCK: ",
                                      Counted(size, "thread"));
     if (const size_t processes = Processes(); processes > 1) {
       absl::StrAppend(&finding_.headline, " of ", processes, " processes");
     }
-    if (!locks.empty()) absl::StrAppend(&finding_.headline, ", ", Counted(locks.size(), "lock"));
+    const bool helped = std::any_of(deadlock_.core.begin(), deadlock_.core.end(),
+                                    [&](uint32_t i) { return ByHelpers(model_.nodes[i]); });
+    if (!locks.empty()) {
+      absl::StrAppend(&finding_.headline, ", ", Counted(locks.size(), helped ? "object" : "lock"));
+    }
     if (deadlock_.presumed) {
-      absl::StrAppend(&finding_.headline, ", stuck unless another thread posts");
+      absl::StrAppend(&finding_.headline, ", stuck unless another thread ",
+                      helped ? "steps in" : "posts");
     }
   }
 
@@ -244,7 +250,7 @@ class Teller {
 
   // "Thread A holds X (taken at ...) and waits for Y (...), which thread B holds (...)."
   void TellLink(const FindingThread& thread, const FindingThread& previous,
-                const FindingThread& next, bool behind_writer) {
+                const FindingThread& next, uint32_t i) {
     std::string text = Capitalized(NameOf(thread));
     const bool wanted = previous.waits && previous.waits_mode != "join";
     if (const FindingHold* hold = wanted ? HoldOf(thread, previous.waits_for) : nullptr) {
@@ -252,9 +258,11 @@ class Teller {
                       finding_.locks[hold->lock].label, PlaceInBrackets("taken", hold->stack),
                       " and");
     }
-    absl::StrAppend(&text, " ", WaitText(thread));
-    if (thread.waits_mode != "join") {
-      if (behind_writer) {
+    absl::StrAppend(&text, " ", WaitText(thread), Arrivals(model_.nodes[i]));
+    if (ByHelpers(model_.nodes[i])) {
+      absl::StrAppend(&text, HelpersText(model_.nodes[i], NameOf(next)));
+    } else if (thread.waits_mode != "join") {
+      if (model_.nodes[i].behind_writer) {
         absl::StrAppend(&text, ", behind ", NameOf(next), ", which waits to write it");
       } else if (finding_.locks[thread.waits_for].kind == "future") {
         absl::StrAppend(&text, ", promised by ", NameOf(next));
@@ -326,7 +334,7 @@ class Teller {
     for (size_t i = 0; i < std::min(kSentences, deadlock_.core.size()); ++i) {
       const FindingThread& thread = finding_.threads[i];
       finding_.story.push_back(
-          absl::StrCat(Capitalized(NameOf(thread)), " ", WaitText(thread), "."));
+          absl::StrCat(Capitalized(NameOf(thread)), " ", WaitText(thread), Arrivals(Node(i)), "."));
     }
     if (deadlock_.core.size() > kSentences) {
       finding_.story.push_back(

@@ -90,10 +90,20 @@ void Grade(const WaitModel& model, bool inferred, uint64_t confirm_after_ns, Dea
     evidence.push_back("the kernel shows the others asleep, without a time limit, in a wait for "
                        "that very object");
   }
-  if (inferred) {
+  const bool by_helpers = std::any_of(deadlock->core.begin(), deadlock->core.end(),
+                                      [&](uint32_t i) { return ByHelpers(model.nodes[i]); });
+  const bool by_units = std::any_of(deadlock->core.begin(), deadlock->core.end(), [&](uint32_t i) {
+    return model.nodes[i].lock.kind == LockKind::kSemaphore;
+  });
+  if (inferred && by_units) {
     evidence.push_back(
         "a semaphore has no owner: who took a unit and has not posted since is taken for its "
         "holder");
+  }
+  if (inferred && by_helpers) {
+    evidence.push_back(
+        "nobody holds a queue, a barrier or an event: those who were seen to end "
+        "waits for it are taken for all who could, and each of them is stuck");
   }
   if (deadlock->everyone_asleep) {
     evidence.push_back(
@@ -141,7 +151,7 @@ bool HoldsAgainstHandlers(const WaitModel& model, const Deadlock& deadlock) {
   for (uint32_t i : deadlock.core) {
     const ModelNode& node = model.nodes[i];
     if (node.need != Need::kAnyone) continue;
-    if (node.lock.foreign_releases != 0) return false;
+    if (node.lock.foreign_releases != 0 || ByHelpers(node)) return false;
     all_own &= node.lock.own_releases != 0;
   }
   // A lone thread that waits for a second unit may well wait for a handler's post.

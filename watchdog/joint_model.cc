@@ -61,6 +61,7 @@ class Builder {
     for (ModelNode& node : own.nodes) {
       for (uint32_t& on : node.on) on += base;
       for (Holder& holder : node.holders) holder.node += base;
+      node.helpers.clear();  // of one process each: its own detector's
       out_.model.nodes.push_back(std::move(node));
       out_.process.push_back(p);
     }

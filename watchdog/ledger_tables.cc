@@ -98,6 +98,9 @@ LockInfo LedgerReader::Lock(LockKey key) const {
   }
   if (info.kind == ledger::LockKind::kSemaphore) {
     info.own_releases = Load(record.own_releases);
+  } else if (info.kind == ledger::LockKind::kQueue || info.kind == ledger::LockKind::kBarrier ||
+             info.kind == ledger::LockKind::kEvent) {
+    info.helpers = Load(record.own_releases);
   } else if (info.kind != ledger::LockKind::kFileLock) {
     const uint32_t plain = Load(record.plain_stack);
     info.plain_stack = plain & ledger::kPlainStack;
@@ -122,6 +125,15 @@ LockInfo LedgerReader::Lock(LockKey key) const {
     return gone;
   }
   return info;
+}
+
+std::vector<LockKey> LedgerReader::HelpedBy(uint32_t slot) const {
+  std::vector<LockKey> helped;
+  if (slot >= Used(ledger::kThreads)) return helped;
+  const auto& record = *Record<ledger::ThreadRecord>(ledger::kThreads, slot);
+  const uint64_t count = std::min<uint64_t>(Load(record.helped_count), ledger::kHelpedCapacity);
+  for (uint64_t i = 0; i < count; ++i) helped.push_back(KeyOf(Load(record.helped[i])));
+  return helped;
 }
 
 ClassInfo LedgerReader::Class(uint32_t lock_class) const {

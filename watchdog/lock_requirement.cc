@@ -1,7 +1,9 @@
 // Owners, readers, seats and units; see lock_requirement.h.
 #include "watchdog/lock_requirement.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "watchdog/lock_words.h"
 
@@ -16,6 +18,7 @@ void LockRequirement::Resolve(uint32_t i) {
   if (!node.lock.alive) return;
   if ((node.lock.flags & ledger::kFolded) != 0) return ResolveFolded(i);
   if (node.lock.kind == LockKind::kSemaphore) return ResolveSemaphore(i);
+  if (node.mode == Mode::kArrive) return WaitForHelpers(i);
   if (node.mode != Mode::kExclusive && node.mode != Mode::kShared && node.mode != Mode::kUpgrade) {
     return ResolvePromised(i);
   }
@@ -25,6 +28,29 @@ void LockRequirement::Resolve(uint32_t i) {
     return WaitForAnyone(node);
   }
   ResolveOwned(i);
+}
+
+void LockRequirement::WaitForHelpers(uint32_t i) {
+  ModelNode& node = Node(i);
+  WaitForAnyone(node);
+  const std::vector<uint32_t>& waiting = index_.WaitersFor(node.wait->lock);
+  node.arrived = static_cast<uint32_t>(waiting.size());
+  if (node.need != Need::kAnyone || node.lock.helpers == 0) return;
+  const auto waits_too = [&](uint32_t helper) {
+    return std::find(waiting.begin(), waiting.end(), helper) != waiting.end();
+  };
+  std::vector<uint32_t> helpers = index_.HelpersOf(node.lock);
+  if (node.mode == Mode::kArrive) {
+    std::erase_if(helpers, waits_too);
+    const uint64_t parties = node.wait->peer;  // 0: not known
+    if (parties <= waiting.size() || helpers.size() < parties - waiting.size()) return;
+    node.every_helper = helpers.size() == parties - waiting.size();
+  } else if (std::all_of(helpers.begin(), helpers.end(), waits_too)) {
+    return;
+  } else {
+    std::erase(helpers, i);
+  }
+  node.helpers = std::move(helpers);
 }
 
 // A future may say whose promise it is.

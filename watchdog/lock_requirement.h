@@ -23,6 +23,8 @@ class LockRequirement {
   bool read_words() const { return read_words_; }  // of any lock so far
   // Whoever comes along may end the wait.
   static void WaitForAnyone(ModelNode& node);
+  // As far as was seen, one of those who help at what node i waits for, in this mode.
+  void WaitForHelpers(uint32_t i);
 
  private:
   ModelNode& Node(uint32_t i) { return index_.Node(i); }

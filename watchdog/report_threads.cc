@@ -94,6 +94,9 @@ std::string WaitObject(const Finding& finding, const FindingThread& thread,
                                  : absl::StrCat("thread (tid ", thread.joins_tid, ") to end");
   }
   const std::string lock = out.Paint(Ink::kLock, LockLabel(finding, thread.waits_for));
+  const bool is_known = thread.waits_for < finding.locks.size();
+  const std::string kind = is_known ? finding.locks[thread.waits_for].kind : "";
+  if (kind == "queue" || kind == "event") return lock;
   if (thread.waits_mode == "signal") return "a signal on " + lock;
   if (thread.waits_mode == "arrive") return "the others at " + lock;
   if (thread.waits_mode == "unit") return "a unit of " + lock;

@@ -54,7 +54,7 @@ struct Wait {
   ledger::Mode mode = ledger::Mode::kNone;
   bool timed = false;
   LockKey mutex;            // kSignal: the mutex that goes with the condition
-  uint64_t peer = 0;        // kJoin: the pthread_t
+  uint64_t peer = 0;        // kJoin: the pthread_t. kArrive: how many make a round, or 0
   uint64_t object = 0;      // address the program passed to the blocking call
   uint64_t site = 0;
   uint64_t since_ns = 0;    // CLOCK_MONOTONIC; 0: not known
@@ -113,6 +113,9 @@ struct LockInfo {
   uint32_t own_releases = 0;  // semaphores only
   uint32_t foreign_releases = 0;
   SignalsSeen signals;  // conditions only
+  // Queues, barriers and events only: how many threads were seen to help at it; see
+  // runtime/helpers.h. kUnlistedHelpers: and more.
+  uint32_t helpers = 0;
   // Neither semaphores nor file locks: where code outside signal handlers took it, and
   // whether only to read.
   uint32_t plain_stack = 0;
@@ -235,6 +238,8 @@ class LedgerReader {
   // One thread's record again, for the second collect; state kFree if it is gone.
   ThreadInfo Thread(uint32_t slot) const;
   LockInfo Lock(LockKey key) const;  // kind kNone if the key makes no sense
+  // What the thread in this slot was seen to help at.
+  std::vector<LockKey> HelpedBy(uint32_t slot) const;
   // How often a lock was acquired, by all threads together: exact as long as it is seldom, else
   // at least ledger::kUncounted. Looks into every thread's cache.
   uint64_t Acquisitions(const LockInfo& lock) const;

@@ -14,7 +14,10 @@ std::vector<WaitNode> WaitModel::Graph(Flavor flavor) const {
     }
     const bool inferred = (flavor == Flavor::kLockLike && node.lock_like) ||
                           (flavor == Flavor::kInferred && !node.holders.empty());
-    if (node.need == Need::kAnyone && inferred) {
+    const bool infers = flavor == Flavor::kLockLike || flavor == Flavor::kInferred;
+    if (infers && ByHelpers(node)) {
+      graph[i] = {.need = node.every_helper ? Need::kAll : Need::kAny, .on = node.helpers};
+    } else if (node.need == Need::kAnyone && inferred) {
       graph[i].need = flavor == Flavor::kLockLike ? Need::kAll : Need::kAny;
       for (const Holder& holder : node.holders) graph[i].on.push_back(holder.node);
     }

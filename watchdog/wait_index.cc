@@ -11,10 +11,19 @@ using ledger::ThreadState;
 
 constexpr uint32_t kNoNode = 0xffffffffu;
 
+bool IsHelpedAt(Mode mode) { return mode == Mode::kSignal || mode == Mode::kArrive; }
+
+const std::vector<uint32_t>& Or(const absl::flat_hash_map<LockKey, std::vector<uint32_t>>& map,
+                                LockKey key) {
+  static const std::vector<uint32_t> nobody;
+  const auto found = map.find(key);
+  return found == map.end() ? nobody : found->second;
+}
+
 }  // namespace
 
 WaitIndex::WaitIndex(const ModelInput& input, bool asking)
-    : roster_(input.kernel, input.snapshot->process.ledger_pid) {
+    : reader_(input.reader), roster_(input.kernel, input.snapshot->process.ledger_pid) {
   nodes_.reserve(input.snapshot->threads.size() + 1);
   for (const ThreadInfo& thread : input.snapshot->threads) {
     if (thread.exempt) {
@@ -49,6 +58,7 @@ void WaitIndex::AddNode(const ThreadInfo& thread, bool known) {
   node.wait = &thread.waits.back();  // the innermost: the one it is blocked in
   waited_for_.insert(node.wait->lock);
   if (node.wait->mode == Mode::kSignal) waited_for_.insert(node.wait->mutex);
+  if (IsHelpedAt(node.wait->mode)) awaiting_[node.wait->lock].push_back(i);
   if (node.wait->mode == Mode::kExclusive) writers_[node.wait->lock].push_back(i);
 }
 
@@ -124,10 +134,33 @@ const std::vector<Holder>& WaitIndex::HoldersOf(LockKey lock) const {
   return found == holders_.end() ? nobody : found->second;
 }
 
-const std::vector<uint32_t>& WaitIndex::WritersOf(LockKey lock) const {
+const std::vector<uint32_t>& WaitIndex::WritersOf(LockKey lock) const { return Or(writers_, lock); }
+
+const std::vector<uint32_t>& WaitIndex::WaitersFor(LockKey object) const {
+  return Or(awaiting_, object);
+}
+
+// Only what somebody waits for is looked at, and nothing at all while nobody waits so. The lists
+// before the count: a thread that comes in between is one more than are listed.
+void WaitIndex::AddHelpers() {
+  helpers_added_ = true;
+  for (uint32_t i = 0; i < threads_; ++i) {
+    for (const LockKey key : reader_->HelpedBy(nodes_[i].thread->slot)) {
+      if (awaiting_.contains(key)) helpers_[key].push_back(i);
+    }
+  }
+}
+
+const std::vector<uint32_t>& WaitIndex::HelpersOf(const LockInfo& object) {
   static const std::vector<uint32_t> nobody;
-  const auto found = writers_.find(lock);
-  return found == writers_.end() ? nobody : found->second;
+  if (!helpers_added_) AddHelpers();
+  const std::vector<uint32_t>& helpers = Or(helpers_, object.key);
+  const bool all = reader_->Lock(object.key).helpers == helpers.size();
+  const bool alive = std::none_of(helpers.begin(), helpers.end(), [&](uint32_t helper) {
+    const ModelNode& node = nodes_[helper];
+    return node.gone || node.thread->torn || node.thread->state != ThreadState::kLive;
+  });
+  return all && alive ? helpers : nobody;
 }
 
 bool WaitIndex::HeldByAnother(uint32_t i, LockKey lock) const {

@@ -35,6 +35,10 @@ class WaitIndex {
   const std::vector<Holder>& HoldersOf(LockKey lock) const;
   const std::vector<uint32_t>& WritersOf(LockKey lock) const;  // that wait
   bool HeldByAnother(uint32_t i, LockKey lock) const;
+  // Who was seen to help at it, and who waits for it in this moment. Nobody, if there are more
+  // helpers than can be named, or one has ended.
+  const std::vector<uint32_t>& HelpersOf(const LockInfo& object);
+  const std::vector<uint32_t>& WaitersFor(LockKey object) const;
   // By the parent's thread at fork.
   bool IsInherited(LockKey lock) const { return inherited_.contains(lock); }
   // A node for an owner that has ended; the same one for the same tid.
@@ -48,6 +52,9 @@ class WaitIndex {
   void AddNode(const ThreadInfo& thread, bool known);
   void AddHolders();
   void MarkGone(uint32_t i, bool asking);
+  void AddHelpers();
+
+  const LedgerReader* reader_;
 
   std::vector<ModelNode> nodes_;
   uint32_t threads_ = 0;
@@ -56,7 +63,8 @@ class WaitIndex {
   absl::flat_hash_set<uint32_t> exempt_tids_;
   absl::flat_hash_set<LockKey> waited_for_, inherited_;
   absl::flat_hash_map<LockKey, std::vector<Holder>> holders_;
-  absl::flat_hash_map<LockKey, std::vector<uint32_t>> writers_;
+  absl::flat_hash_map<LockKey, std::vector<uint32_t>> writers_, awaiting_, helpers_;
+  bool helpers_added_ = false;
   ThreadRoster roster_;
 };
 

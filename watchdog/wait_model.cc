@@ -96,6 +96,7 @@ class Builder {
     node.need = Need::kNothing;
     node.on.clear();
     node.holders.clear();
+    node.helpers.clear();
   }
 
   void ResolveJoin(uint32_t i) {
@@ -122,7 +123,7 @@ class Builder {
     }
     if (wait.timed) return;
     Node(i).lock = in_.reader->Lock(wait.lock);
-    LockRequirement::WaitForAnyone(Node(i));
+    lock_.WaitForHelpers(i);
   }
 
   const ModelInput& in_;

@@ -18,8 +18,16 @@
 //   join                                  the joined thread
 //   a future, as far as the program said  the thread whose promise it is
 //   condition, whose waiter already sits on its mutex    the mutex's holder
-//   condition, semaphore, barrier, anything else         anybody; a semaphore's holder is
-//                                         inferred and kept apart (Flavor)
+//   condition, semaphore, barrier, anything else         anybody; a semaphore's holder, and who
+//                                         was seen to help at a queue, a barrier or an event,
+//                                         are inferred and kept apart (Flavor)
+//
+// Who helps, by what was seen (runtime/helpers.h; whoever has ended, or could not be listed, makes
+// it anybody again):
+//   queue, event                          one of those who put in, or took out; who set it
+//   barrier, which more have used than must still come   one of those
+//   barrier, which as many have used                     all of them
+//   all of them wait for the same object  anybody: an idle pool is no knot
 //
 // Thread safety: none. A model points into its snapshot.
 #pragma once
@@ -53,6 +61,9 @@ struct ModelNode {
   Need need = Need::kNothing;
   std::vector<uint32_t> on;            // for kAll and kAny
   std::vector<Holder> holders;         // of `lock`; a semaphore's are inferred
+  std::vector<uint32_t> helpers;       // who could end a wait for anybody, as far as was seen
+  bool every_helper = false;           // all of them are needed; else one
+  uint32_t arrived = 0;                // how many wait at a barrier, this one among them
   bool known = false;                  // in a deadlock that has been told already
   bool gone = false;                   // ended: it holds what it holds for ever
   bool optimistic = false;             // a condition's waiter that may sit on its mutex
@@ -67,11 +78,16 @@ struct ModelNode {
   bool stayed_asleep = false;          // context switches are those of the first sight
 };
 
+// Its wait could be for anybody, but for what was seen.
+inline bool ByHelpers(const ModelNode& node) {
+  return node.need == Need::kAnyone && !node.helpers.empty();
+}
+
 // Which waits count as edges.
 enum class Flavor {
   kOwners,    // owners that cannot be doubted; whoever waits for "anybody" can run
   kStrict,    // and "anybody" means anybody
-  kLockLike,  // and lock-like semaphores have their inferred holder
+  kLockLike,  // and lock-like semaphores have their inferred holder, other objects their helpers
   kInferred,  // and so has every semaphore: to tell the story of threads known to be stuck
 };
 

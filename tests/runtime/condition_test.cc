@@ -3,13 +3,22 @@
 #include "lockwarden/condition.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 
+#include <atomic>
+#include <cstring>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <shared_mutex>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "lockwarden/lockwarden.h"
@@ -207,6 +216,101 @@ TYPED_TEST(ConditionTest, ItMayGoAsSoonAsItsWaitersAreNotified) {
     }
     waiter.join();
   }
+}
+
+// Its release is the window between being counted as a waiter and falling asleep.
+struct SeamLock {
+  Lock real;
+  std::function<void()> in_window;
+  void lock() { real.lock(); }
+  void unlock() {
+    real.unlock();
+    if (auto run = std::exchange(in_window, nullptr)) run();
+  }
+};
+
+TEST(ConditionLifeTest, TheMemoryIsItsOwnUntilANotifiedWaiterHasLeftIt) {
+  alignas(Condition) unsigned char memory[sizeof(Condition)];
+  Condition* const condition = new (memory) Condition("condition");
+  std::atomic<bool> destroyed{false};
+  std::thread destroyer;
+  SeamLock lock;
+  bool too_early = true;
+  lock.in_window = [&] {
+    condition->notify_all();
+    destroyer = std::thread([&] {
+      condition->~Condition();
+      std::memset(memory, 0xff, sizeof(memory));
+      destroyed = true;
+    });
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (!destroyed && WaitersOf(memory).count == 0) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+    }
+    too_early = destroyed;
+  };
+  lock.lock();
+  condition->wait(lock);
+  EXPECT_FALSE(too_early);
+  lock.unlock();
+  destroyer.join();
+  EXPECT_TRUE(destroyed);
+}
+
+// Whether the kernel says that the thread sleeps.
+bool Sleeps(uint32_t tid) {
+  std::ifstream stat("/proc/self/task/" + std::to_string(tid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  const size_t name_ends = text.rfind(") ");
+  return name_ends != std::string::npos && text[name_ends + 2] == 'S';
+}
+
+TEST(ConditionOrderTest, OfThoseThatSleepTheHighestRealTimePriorityIsWoken) {
+  sched_param before{};
+  int policy = 0;
+  ASSERT_EQ(pthread_getschedparam(pthread_self(), &policy, &before), 0);
+  sched_param real_time{};
+  real_time.sched_priority = 2;
+  if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &real_time) != 0) {
+    GTEST_SKIP() << "no right to real-time priorities here";
+  }
+  ASSERT_EQ(pthread_setschedparam(pthread_self(), policy, &before), 0);
+
+  Lock lock;
+  Condition condition;
+  std::vector<int> woken;  // under the lock
+  const auto wait = [&](int priority) {
+    sched_param own{};
+    own.sched_priority = priority;
+    if (priority > 0) {
+      ASSERT_EQ(pthread_setschedparam(pthread_self(), SCHED_FIFO, &own), 0);
+    }
+    std::unique_lock hold(lock);
+    condition.wait(hold);
+    woken.push_back(priority);
+  };
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  std::vector<JThread> waiters;
+  for (int priority : {0, 1, 2}) {
+    waiters.emplace_back("waiter", wait, priority);
+    AwaitWaiters(&condition, priority + 1);
+    while (!Sleeps(waiters.back().native_id())) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+    }
+  }
+  for (int left : {2, 1, 0}) {
+    condition.notify_one();
+    AwaitWaiters(&condition, left);
+    for (bool over = false; !over; std::this_thread::yield()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      const std::lock_guard hold(lock);
+      over = woken.size() == 3u - static_cast<size_t>(left);
+    }
+  }
+  EXPECT_EQ(woken, (std::vector<int>{2, 1, 0}));
 }
 
 TEST(ConditionMisuseTest, ALockThatIsNotHeldIsRefused) {

@@ -46,6 +46,8 @@ Scene::Ref Scene::RwLock(uint32_t flags) {
 Scene::Ref Scene::Semaphore(uint32_t flags) { return Add(LockKind::kSemaphore, flags, 32); }
 Scene::Ref Scene::Condition() { return Add(LockKind::kCondition, ledger::kInitSeen, 48); }
 Scene::Ref Scene::Barrier() { return Add(LockKind::kBarrier, ledger::kInitSeen, 32); }
+Scene::Ref Scene::Queue() { return Add(LockKind::kQueue, 0, 32); }
+Scene::Ref Scene::Event() { return Add(LockKind::kEvent, 0, 16); }
 Scene::Ref Scene::Once() { return Add(LockKind::kOnce, 0, 4); }
 Scene::Ref Scene::Guard() { return Add(LockKind::kGuard, 0, 8); }
 Scene::Ref Scene::Futex() { return Add(LockKind::kFutex, 0, 4); }
@@ -140,8 +142,19 @@ void Scene::Signalled(uint32_t serial, Ref condition, bool heard) {
   if (!heard) ledger::SignalMarks(record) += ledger::kOneUnheard;
 }
 
-void Scene::BlockBarrier(uint32_t thread, Ref barrier) {
-  book.BeginWait(thread, With(barrier, Mode::kArrive), AddressOf(barrier), kSite);
+void Scene::BlockOn(uint32_t thread, Ref object) {
+  book.BeginWait(thread, With(object, Mode::kSignal), AddressOf(object), kSite);
+  kernel.SleepOn(TidOf(thread), AddressOf(object));
+}
+
+void Scene::Helps(uint32_t thread, Ref object) {
+  ledger::ThreadRecord& record = book.thread(thread);
+  record.helped[record.helped_count++] = ledger::WithoutMode(object);
+  ++ledger::HelperCount(book.lock(object));
+}
+
+void Scene::BlockBarrier(uint32_t thread, Ref barrier, uint64_t parties) {
+  book.BeginWait(thread, With(barrier, Mode::kArrive), AddressOf(barrier), kSite, parties);
   kernel.SleepOn(TidOf(thread), AddressOf(barrier) + 4);
 }
 

@@ -35,6 +35,8 @@ class Scene {
   Ref Semaphore(uint32_t flags = ledger::kInitSeen);
   Ref Condition();
   Ref Barrier();
+  Ref Queue();  // one end of a lockwarden::Queue
+  Ref Event();
   Ref Spin();
   Ref Once();
   Ref Guard();  // of a static C++ object
@@ -55,7 +57,12 @@ class Scene {
   void BlockCondition(uint32_t thread, Ref condition, Ref mutex, bool on_mutex, bool timed = false);
   // A thread (by serial) has signalled it, and found somebody waiting or not.
   void Signalled(uint32_t serial, Ref condition, bool heard);
-  void BlockBarrier(uint32_t thread, Ref barrier);
+  // `parties`: how many make a round; 0: that is not known.
+  void BlockBarrier(uint32_t thread, Ref barrier, uint64_t parties = 0);
+  // A queue or an event.
+  void BlockOn(uint32_t thread, Ref object);
+  // The thread was seen to help at a queue, a barrier or an event.
+  void Helps(uint32_t thread, Ref object);
   // `from` as a join names a thread; 0: anybody may keep the promise.
   void BlockFuture(uint32_t thread, Ref future, Ref from, bool timed = false);
   void BlockFutex(uint32_t thread, Ref futex, bool timed = false);

@@ -80,6 +80,7 @@ class Barrier {
   uint32_t arrived_ = 0;
   bool broken_ = false;
   Arrival* arrivals_ = nullptr;  // of the present round, on the stacks of those that wait
+  internal::NotedHelper noted_;
   const uint32_t parties_;
   std::atomic<uint32_t> id_{0};
   const char* name_;

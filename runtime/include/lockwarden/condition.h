@@ -9,8 +9,13 @@
 // after the wait. To wait with a lock that is not held is std::system_error with
 // operation_not_permitted.
 //
+// Of several that sleep one notification wakes the one of the highest real-time priority, else the
+// one that has slept longest, as the kernel has it; one that has not fallen asleep yet may be
+// faster.
+//
 // Thread safety: all members may be called by any thread. It may be destroyed as soon as every
-// waiter was notified, even if some have not returned yet.
+// waiter was notified, even if some have not returned yet: the destructor waits for those to leave
+// it, which needs neither the lock nor anything else that the caller may hold.
 #pragma once
 
 #include <atomic>
@@ -126,11 +131,13 @@ class Condition {
     return true;
   }
 
-  // As wait_until, by a deadline that was made before. False: the time is up.
+  // For the types that wait by one. As wait_until, by a deadline that was made before; false: the
+  // time is up. And: the calling thread has done, or will do, what such a wait is for.
   template <class L>
   bool WaitUntil(L& lock, internal::Deadline deadline) {
     return Wait(lock, deadline);
   }
+  void NoteHelp() noexcept;
 
   // Wakes one of those that wait now, or all of them; remembers nothing if there are none. The lock
   // need not be held.
@@ -144,11 +151,30 @@ class Condition {
   static std::cv_status Status(bool in_time) {
     return in_time ? std::cv_status::no_timeout : std::cv_status::timeout;
   }
+  // While one lives the destructor waits; so it is over before the lock is wanted again.
+  class Visit {
+   public:
+    explicit Visit(Condition& condition) : condition_(condition), round_(condition.Enter()) {}
+    ~Visit() { condition_.Leave(); }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    bool Sleep(const void* lock, internal::Deadline deadline) {
+      return condition_.Sleep(round_, lock, deadline);
+    }
+
+   private:
+    Condition& condition_;
+    const uint32_t round_;
+  };
   template <class L>
   bool Wait(L& lock, internal::Deadline deadline) {
-    const uint32_t round = Enlist();
-    const uint32_t levels = internal::ConditionAccess::Release(lock);
-    const bool in_time = Sleep(round, &internal::ConditionAccess::LockOf(lock), deadline);
+    uint32_t levels;
+    bool in_time;
+    {
+      Visit visit(*this);
+      levels = internal::ConditionAccess::Release(lock);
+      in_time = visit.Sleep(&internal::ConditionAccess::LockOf(lock), deadline);
+    }
     // The order was looked at when the lock was first taken. Nothing must be thrown now: a wait ends
     // with the lock held, whatever happens.
     const internal::OrderNotLookedAt relocking;
@@ -156,11 +182,14 @@ class Condition {
     internal::ConditionAccess::Restore(lock, levels);
     return in_time;
   }
-  uint32_t Enlist();
+  uint32_t Enter();
+  void Leave() noexcept;
   bool Sleep(uint32_t round, const void* lock, internal::Deadline deadline);
 
   // {round, which every notification that finds a waiter moves on: 32, waiters: 32}
   std::atomic<uint64_t> word_{0};
+  std::atomic<uint32_t> visitors_{0};  // inside a wait; top bit: the destructor waits for them
+  internal::NotedHelper noted_;
   const char* name_ = nullptr;
   std::atomic<uint32_t> id_{0};
   internal::WaitKind kind_ = internal::WaitKind::kCondition;

@@ -52,6 +52,7 @@ class Event {
   bool Wait(internal::Deadline deadline);
 
   internal::LockState state_;  // the word is not a lock's: see event.cc
+  internal::NotedHelper noted_;
 };
 
 }  // namespace v1

@@ -20,6 +20,12 @@ namespace lockwarden {
 inline namespace v1 {
 
 namespace internal {
+// Which thread was last written down as one that ends waits for an object, so that the same one is
+// not written down again and again: its tid; top bit: it was seen to find somebody waiting.
+struct NotedHelper {
+  std::atomic<uint32_t> word{0};
+};
+
 // Shared by Lock and RLock. 16 bytes; the word comes first, at the lock's address.
 struct LockState {
   std::atomic<uint32_t> word{0};  // 0, or the owner's tid; top bit: others may be asleep

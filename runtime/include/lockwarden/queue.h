@@ -10,9 +10,11 @@
 //
 // close() lets those that wait go: nothing more comes in, and what is in can still be taken out.
 //
-// Thread safety: all members may be called by any thread. An item's moves, and the comparison of a
-// PriorityQueue, run with the queue's lock held and must not use the queue. If one of them throws
-// the queue is as before, but for the item that was moved from.
+// Thread safety: all members may be called by any thread. It must not be destroyed while a call of
+// another thread has not returned, though its item is out already: join that thread first. An
+// item's moves, and the comparison of a PriorityQueue, run with the queue's lock held and must not
+// use the queue. If one of them throws the queue is as before, but for the item that was moved
+// from.
 #pragma once
 
 #include <algorithm>
@@ -146,6 +148,7 @@ class BasicQueue {
   // operation_not_permitted.
   void task_done() {
     const std::lock_guard hold(lock_);
+    counts_tasks_ = true;
     if (undone_ == 0) {
       throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
                               "more tasks done than a lockwarden queue was given");
@@ -155,11 +158,13 @@ class BasicQueue {
   // Until task_done() was called for every item that was put in. False: the time is up.
   void join() {
     std::unique_lock hold(lock_);
+    counts_tasks_ = true;
     done_.wait(hold, [this] { return undone_ == 0; });
   }
   template <class Rep, class Period>
   [[nodiscard]] bool join_for(const std::chrono::duration<Rep, Period>& duration) {
     std::unique_lock hold(lock_);
+    counts_tasks_ = true;
     return done_.wait_for(hold, duration, [this] { return undone_ == 0; });
   }
 
@@ -211,8 +216,9 @@ class BasicQueue {
       return std::nullopt;
     }
     std::optional<T> item(items_.Take());
+    if (counts_tasks_) done_.NoteHelp();  // it has that item to do
     hold.unlock();
-    emptied_.notify_one();
+    if (capacity_ != 0) emptied_.notify_one();
     return item;
   }
 
@@ -222,6 +228,7 @@ class BasicQueue {
   Items items_;
   size_t undone_ = 0;
   bool closed_ = false;
+  bool counts_tasks_ = false;  // somebody calls task_done() or join()
 };
 
 template <class T>
