@@ -260,9 +260,21 @@ void CheckSet(const LockToTake* locks, size_t count, uint64_t site, uint64_t cfa
 
 }  // namespace
 
-void CheckSetOrder(const LockToTake* locks, size_t count) {
-  if (!ledger::HoldsNothing()) CheckSet(locks, count, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+namespace {
+
+bool LooksAtEach() {
+  // Relaxed: as in CheckOrder.
+  return (ledger::linked_wants.load(std::memory_order_relaxed) & ledger::kWantsCheck) != 0;
 }
+
+}  // namespace
+
+bool CheckSetOrder(const LockToTake* locks, size_t count) {
+  if (!ledger::HoldsNothing()) CheckSet(locks, count, LOCKWARDEN_SITE, LOCKWARDEN_CFA);
+  return LooksAtEach();
+}
+
+bool NoOrderToCheck() noexcept { return ledger::HoldsNothing() && !LooksAtEach(); }
 
 OrderNotLookedAt::OrderNotLookedAt() noexcept : before_(std::exchange(not_looked_at, true)) {}
 OrderNotLookedAt::~OrderNotLookedAt() { not_looked_at = before_; }

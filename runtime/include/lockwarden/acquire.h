@@ -23,8 +23,10 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "lockwarden/order.h"
@@ -145,20 +147,68 @@ inline size_t SortSet(LockToTake* locks, size_t count) {
 }
 
 // Before a set is taken: whether it may be, once and for all of it. Throws as the policy has it.
-void CheckSetOrder(const LockToTake* locks, size_t count);
+// False: nobody has asked that single acquisitions be looked at.
+bool CheckSetOrder(const LockToTake* locks, size_t count);
+// The thread holds nothing, and nobody has asked so: there is no order to check.
+bool NoOrderToCheck() noexcept;
 
-template <size_t kCount>
-struct FixedSet {
-  std::array<LockToTake, kCount> entries;
-  LockToTake* data() { return entries.data(); }
-  size_t size() const { return kCount; }
+// What Acquired is made of: sorted, each lock once, checked, and then taken one by one.
+// Of any types and modes; `Entries` is an array, or a vector.
+template <class Entries>
+struct MixedSet {
+  Entries entries;
+  size_t Sort() { return SortSet(entries.data(), entries.size()); }
+  bool CheckOrder(size_t count) { return CheckSetOrder(entries.data(), count); }
+  void Take(size_t i) { entries[i].way->take(entries[i].lock); }
+  void Release(size_t i) { entries[i].way->release(entries[i].lock); }
 };
-struct SetOfAnySize {
-  std::unique_ptr<LockToTake[]> entries;
-  size_t count = 0;
-  LockToTake* data() { return entries.get(); }
-  size_t size() const { return count; }
+
+// Of one of our types, exclusively: without a call but those of the locks themselves.
+template <class L, size_t kCount>
+struct UniformSet {
+  struct Entry {
+    L* lock;
+    uint64_t rank_and_id;
+    // Ranks may be negative; ids have 31 bits.
+    explicit Entry(L& l)
+        : lock(std::addressof(l)),
+          rank_and_id(uint64_t{static_cast<uint32_t>(l.rank()) ^ 0x80000000u} << 32 | l.id()) {}
+  };
+  std::array<Entry, kCount> entries;
+
+  size_t Sort() {
+    if constexpr (kCount <= 3) {
+      constexpr size_t kSteps[] = {0, 1, 0};
+      for (size_t step = 0; step < kCount * (kCount - 1) / 2; ++step) {
+        Entry& first = entries[kSteps[step]];
+        Entry& second = entries[kSteps[step] + 1];
+        if (second.rank_and_id < first.rank_and_id) std::swap(first, second);
+      }
+    } else {
+      std::sort(entries.begin(), entries.end(),
+                [](const Entry& a, const Entry& b) { return a.rank_and_id < b.rank_and_id; });
+    }
+    size_t count = 1;
+    for (size_t i = 1; i < kCount; ++i) {
+      if (entries[i].lock != entries[count - 1].lock) entries[count++] = entries[i];
+    }
+    return count;
+  }
+  bool CheckOrder(size_t count) {
+    if (NoOrderToCheck()) return false;
+    std::array<LockToTake, kCount> described;
+    for (size_t i = 0; i < count; ++i) described[i] = ToTake(*entries[i].lock);
+    return CheckSetOrder(described.data(), count);
+  }
+  void Take(size_t i) ABSL_NO_THREAD_SAFETY_ANALYSIS { entries[i].lock->lock(); }
+  void Release(size_t i) ABSL_NO_THREAD_SAFETY_ANALYSIS { entries[i].lock->unlock(); }
 };
+
+template <class... Locks>
+inline constexpr bool kUniform = false;
+template <class First, class... Others>
+inline constexpr bool kUniform<First, Others...> = IsOurs<First>&& TakenAlone<First> &&
+                                                   (std::is_same_v<First, Others> && ...);
 
 }  // namespace internal
 
@@ -167,18 +217,12 @@ template <class Set>
 class [[nodiscard]] Acquired {
  public:
   explicit Acquired(Set set) : set_(std::move(set)) {
-    internal::LockToTake* const entries = set_.data();
-    const size_t count = internal::SortSet(entries, set_.size());
-    internal::CheckSetOrder(entries, count);
-    const internal::OrderNotLookedAt taking;
-    try {
-      while (held_ < count) {
-        entries[held_].way->take(entries[held_].lock);
-        ++held_;
-      }
-    } catch (...) {
-      release();
-      throw;
+    const size_t count = set_.Sort();
+    if (set_.CheckOrder(count)) {
+      const internal::OrderNotLookedAt taking;
+      Take(count);
+    } else {
+      Take(count);
     }
   }
   ~Acquired() { release(); }
@@ -188,14 +232,19 @@ class [[nodiscard]] Acquired {
 
   // Releases now what is still held, in reverse order.
   void release() {
-    internal::LockToTake* const entries = set_.data();
-    while (held_ > 0) {
-      --held_;
-      entries[held_].way->release(entries[held_].lock);
-    }
+    while (held_ > 0) set_.Release(--held_);
   }
 
  private:
+  void Take(size_t count) {
+    try {
+      for (; held_ < count; ++held_) set_.Take(held_);
+    } catch (...) {
+      release();
+      throw;
+    }
+  }
+
   Set set_;
   size_t held_ = 0;
 };
@@ -203,8 +252,14 @@ class [[nodiscard]] Acquired {
 template <class... Locks>
 requires(requires(Locks&... locks) { (internal::ToTake(locks), ...); } ||
          sizeof...(Locks) == 0) auto acquire(Locks&&... locks) {
-  using Set = internal::FixedSet<sizeof...(Locks)>;
-  return Acquired<Set>(Set{{internal::ToTake(locks)...}});
+  if constexpr (internal::kUniform<std::remove_cvref_t<Locks>...>) {
+    using L = std::tuple_element_t<0, std::tuple<std::remove_cvref_t<Locks>...>>;
+    using Set = internal::UniformSet<L, sizeof...(Locks)>;
+    return Acquired<Set>(Set{{typename Set::Entry(locks)...}});
+  } else {
+    using Set = internal::MixedSet<std::array<internal::LockToTake, sizeof...(Locks)>>;
+    return Acquired<Set>(Set{{internal::ToTake(locks)...}});
+  }
 }
 
 // Of locks, of pointers to locks, or of shared(lock). Allocates.
@@ -212,11 +267,10 @@ template <class Range>
 requires(requires(Range& range) {
   internal::ToTake(*std::begin(range));
 }) auto acquire(Range&& range) {
-  internal::SetOfAnySize set;
-  const auto size = static_cast<size_t>(std::distance(std::begin(range), std::end(range)));
-  set.entries = std::make_unique<internal::LockToTake[]>(size);
-  for (auto&& lock : range) set.entries[set.count++] = internal::ToTake(lock);
-  return Acquired<internal::SetOfAnySize>(std::move(set));
+  internal::MixedSet<std::vector<internal::LockToTake>> set;
+  set.entries.reserve(static_cast<size_t>(std::distance(std::begin(range), std::end(range))));
+  for (auto&& lock : range) set.entries.push_back(internal::ToTake(lock));
+  return Acquired<decltype(set)>(std::move(set));
 }
 
 }  // namespace v1
