@@ -16,9 +16,10 @@ using internal::Deadline;
 using internal::LockAnswer;
 using internal::LockKind;
 using internal::LockState;
-using internal::Throw;
 using ledger::MisuseKind;
 using ledger::OwnLock;
+
+constexpr char kNotHeld[] = "released, or waited with, by a thread that does not hold it";
 
 LOCKWARDEN_INLINE LockAnswer Acquire(LockState* state, LockKind kind, uint8_t bits, uint64_t site,
                                      uint64_t cfa) {
@@ -51,15 +52,17 @@ __attribute__((noinline)) void LockUnknown(void* lock, uint64_t site, uint64_t c
   if (ledger::AcquireKnownFurther<OwnLock>(lock, site, cfa)) return;
   if (internal::AcquireChecked<OwnLock>(self, site, cfa) != LockAnswer::kDone) {
     internal::NoteMisuse(MisuseKind::kRelock, internal::IdentityAccess::Of(self), site, cfa);
-    Throw(std::errc::resource_deadlock_would_occur, "lockwarden::Lock locked twice by its owner");
+    internal::Refuse(std::errc::resource_deadlock_would_occur, "Lock", self.name(),
+                     "locked again by the thread that holds it");
   }
 }
 
 __attribute__((noinline)) void UnlockUnknown(void* lock, uint64_t site, uint64_t cfa) {
   if (internal::Release<OwnLock>(lock, LockKind::kLock, 0, cfa) != LockAnswer::kDone) {
-    internal::NoteMisuse(MisuseKind::kUnlockNotOwner,
-                         internal::IdentityAccess::Of(*static_cast<Lock*>(lock)), site, cfa);
-    Throw(std::errc::operation_not_permitted, "lockwarden::Lock unlocked by another thread");
+    Lock& self = *static_cast<Lock*>(lock);
+    internal::NoteMisuse(MisuseKind::kUnlockNotOwner, internal::IdentityAccess::Of(self), site,
+                         cfa);
+    internal::Refuse(std::errc::operation_not_permitted, "Lock", self.name(), kNotHeld);
   }
 }
 
@@ -134,7 +137,7 @@ void RLock::unlock() {
   if (Release(&state_, LockKind::kRLock, last ? 0 : ledger::kKeepsLock, LOCKWARDEN_CFA) !=
       LockAnswer::kDone) {
     internal::NoteMisuse(MisuseKind::kUnlockNotOwner, identity(), LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-    Throw(std::errc::operation_not_permitted, "lockwarden::RLock unlocked by another thread");
+    internal::Refuse(std::errc::operation_not_permitted, "RLock", name(), kNotHeld);
   }
   if (!last) depth_.store(depth_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);  // own
 }

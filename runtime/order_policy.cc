@@ -15,6 +15,7 @@
 #include "runtime/known_lock.h"
 #include "runtime/lock_word.h"
 #include "runtime/misuse.h"
+#include "runtime/own_type.h"
 #include "runtime/shared_word.h"
 #include "runtime/the_recorder.h"
 
@@ -195,6 +196,14 @@ ledger::WordSays WordOf(const LockIdentity& lock) {
 }
 
 }  // namespace
+
+void Refuse(std::errc code, const char* type, const char* name, const char* what) {
+  char text[192];
+  const bool named = name != nullptr && name[0] != '\0';
+  std::snprintf(text, sizeof(text), named ? "lockwarden::%s \"%s\" %s" : "lockwarden::%s%s %s",
+                type, named ? name : "", what);
+  Throw(code, text);
+}
 
 void NoteMisuse(ledger::MisuseKind kind, const LockIdentity& lock, uint64_t site, uint64_t cfa) {
   const ledger::OrderApi* const api = OrderRecorder();

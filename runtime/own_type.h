@@ -25,6 +25,10 @@ using ledger::Mode;
   throw std::system_error(std::make_error_code(code), what);
 }
 
+// The same, of an object that may have a name.
+[[noreturn]] __attribute__((cold)) void Refuse(std::errc code, const char* type, const char* name,
+                                               const char* what);
+
 inline ledger::TimeLimit LimitOf(Deadline deadline) {
   constexpr int64_t kSecond = 1'000'000'000;
   return {deadline.ns / kSecond, deadline.ns % kSecond, deadline.realtime ? 1u : 0u};

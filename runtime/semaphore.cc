@@ -39,8 +39,8 @@ void Semaphore::release(uint32_t units) {
   internal::NoteMisuse(ledger::MisuseKind::kOverrun,
                        {&word_, &id_, name_, static_cast<uint8_t>(LockKind::kSemaphore)},
                        LOCKWARDEN_SITE, LOCKWARDEN_CFA);
-  internal::Throw(std::errc::value_too_large,
-                  "lockwarden semaphore given more units than it may have");
+  internal::Refuse(std::errc::value_too_large, "Semaphore", name_,
+                   "given more units than it may have");
 }
 
 }  // namespace v1

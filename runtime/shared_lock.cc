@@ -15,7 +15,6 @@ using internal::Deadline;
 using internal::LockAnswer;
 using internal::LockKind;
 using internal::Mode;
-using internal::Throw;
 using ledger::MisuseKind;
 using ledger::OwnExclusive;
 using ledger::OwnShared;
@@ -31,8 +30,8 @@ __attribute__((noinline)) void TakeUnknown(void* lock, uint64_t site, uint64_t c
   if (ledger::AcquireKnownFurther<Format>(lock, site, cfa)) return;
   if (internal::AcquireChecked<Format>(self, site, cfa) != LockAnswer::kDone) {
     internal::NoteMisuse(MisuseKind::kRelock, internal::IdentityAccess::Of(self), site, cfa);
-    Throw(std::errc::resource_deadlock_would_occur,
-          "lockwarden::SharedLock asked for by a thread that holds it");
+    internal::Refuse(std::errc::resource_deadlock_would_occur, "SharedLock", self.name(),
+                     "asked for by a thread that holds it");
   }
 }
 
@@ -56,10 +55,11 @@ bool TryUntil(void* lock, Deadline deadline, uint64_t site, uint64_t cfa, const 
 template <class Format>
 __attribute__((noinline)) void UnlockUnknown(void* lock, uint64_t site, uint64_t cfa) {
   if (__builtin_expect(internal::Release<Format>(lock, kKind, 0, cfa) != LockAnswer::kDone, 0)) {
-    internal::NoteMisuse(MisuseKind::kUnlockNotOwner,
-                         internal::IdentityAccess::Of(*static_cast<SharedLock*>(lock)), site, cfa);
-    Throw(std::errc::operation_not_permitted,
-          "lockwarden::SharedLock released by a thread that does not hold it so");
+    SharedLock& self = *static_cast<SharedLock*>(lock);
+    internal::NoteMisuse(MisuseKind::kUnlockNotOwner, internal::IdentityAccess::Of(self), site,
+                         cfa);
+    internal::Refuse(std::errc::operation_not_permitted, "SharedLock", self.name(),
+                     "released, or waited with, by a thread that does not hold it so");
   }
 }
 
@@ -71,8 +71,8 @@ LOCKWARDEN_INLINE void Unlock(void* lock, uint64_t site, uint64_t cfa) {
 [[noreturn]] void RefuseConversion(const internal::LockIdentity& lock, uint64_t site,
                                    uint64_t cfa) {
   internal::NoteMisuse(MisuseKind::kUnlockNotOwner, lock, site, cfa);
-  Throw(std::errc::operation_not_permitted,
-        "lockwarden::SharedLock converted by a thread that does not hold it so");
+  internal::Refuse(std::errc::operation_not_permitted, "SharedLock", lock.name,
+                   "converted by a thread that does not hold it so");
 }
 
 bool Convert(const internal::LockIdentity& identity, Mode to, uint8_t bits, uint64_t site,

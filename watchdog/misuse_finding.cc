@@ -127,7 +127,8 @@ Finding MisuseFinding(const FindingParts& parts, const MisuseInfo& misuse, uint6
   const size_t lock = has_lock ? parts.AddLock(&finding, misuse.lock) : 0;
   std::string sentence = absl::StrCat(NameOf(thread), " ", words.what, " ",
                                       has_lock ? finding.locks[lock].label : "a lock");
-  finding.headline = absl::StrCat("MISUSE: ", sentence);
+  const bool not_held = misuse.kind == MisuseKind::kUnlockNotOwner;
+  finding.headline = absl::StrCat("MISUSE: ", sentence, not_held ? ", which it does not hold" : "");
   absl::StrAppend(&sentence, PlaceInBrackets("called", thread.stack));
   const bool waits = misuse.kind == MisuseKind::kTwoMutexes;
   const char* mode = misuse.mode == ledger::Mode::kShared ? "shared" : "exclusive";
@@ -153,6 +154,7 @@ Finding MisuseFinding(const FindingParts& parts, const MisuseInfo& misuse, uint6
     }
     finding.threads.push_back(std::move(other));
   }
+  if (not_held && misuse.other_serial == 0) absl::StrAppend(&sentence, ", which it does not hold");
   finding.story.push_back(absl::StrCat(Capitalized(sentence), "."));
   finding.evidence.push_back("seen as it happened, in the call that did it");
   if (grade.because != nullptr) finding.evidence.push_back(grade.because);

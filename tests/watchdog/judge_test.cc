@@ -457,7 +457,8 @@ TEST_F(PredictionTest, MisuseIsToldOnceWithItsName) {
   ASSERT_EQ(findings.size(), 2u);
   EXPECT_EQ(findings[0].kind, FindingKind::kMisuse);
   EXPECT_EQ(findings[0].misuse, "unlock_not_owner");
-  EXPECT_EQ(findings[0].headline, "MISUSE: thread 'one' (tid 100) released mutex 1");
+  EXPECT_EQ(findings[0].headline,
+            "MISUSE: thread 'one' (tid 100) released mutex 1, which it does not hold");
   EXPECT_EQ(findings[1].kind, FindingKind::kOrderViolation);
   EXPECT_TRUE(scene.Step(Scene::kStart + 1).empty());
   EXPECT_TRUE(scene.judge().Finish(Scene::kStart + 2).empty());
