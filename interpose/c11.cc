@@ -4,6 +4,7 @@
 #include <threads.h>
 
 #include "interpose/condition_wait.h"
+#include "interpose/helper.h"
 #include "interpose/lifetime.h"
 #include "interpose/mutex_release.h"
 #include "interpose/real.h"
@@ -110,6 +111,7 @@ LOCKWARDEN_HOOK void cnd_destroy(cnd_t* condition) {
 }
 
 LOCKWARDEN_HOOK int thrd_create(thrd_t* thread, thrd_start_t routine, void* argument) {
+  ConsiderHelper();
   const auto plain = [=] { return Real().thrd_create(thread, routine, argument); };
   return InScope(LOCKWARDEN_CFA, plain, [=](const auto&) {
     const auto carried =

@@ -5,6 +5,7 @@
 
 #include "interpose/condition_versions.h"
 #include "interpose/exec.h"
+#include "interpose/helper.h"
 #include "runtime/process.h"
 
 namespace lockwarden::interpose {
@@ -102,6 +103,7 @@ __attribute__((constructor(101))) void OnLoad() {
   ResolveGuardsAtLoad();
   LookForPreload();
   ledger::InitialiseProcess();
+  PrepareHelper();
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Threads and forks: who exists, who waits for whose end, and what a child inherits.
+#include "interpose/helper.h"
 #include "interpose/real.h"
 #include "runtime/modules.h"
 #include "runtime/process.h"
@@ -14,6 +15,7 @@ using ledger::InScope;
 
 LOCKWARDEN_HOOK int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                                    void* (*routine)(void*), void* argument) noexcept {
+  ConsiderHelper();
   size_t stack_size = 0;  // the default
   if (attributes != nullptr) pthread_attr_getstacksize(attributes, &stack_size);
   return ledger::CreateThread(routine, argument, stack_size, LOCKWARDEN_CFA, nullptr,
@@ -68,6 +70,7 @@ namespace {
 
 int CreateForThreadType(unsigned long* thread, void* (*routine)(void*), void* argument,
                         uint64_t cfa, ledger::PackedRef* created) {
+  ConsiderHelper();
   return ledger::CreateThread(routine, argument, /*stack_size=*/0, cfa, created,
                               [=](void* (*first)(void*), void* with) {
                                 return Real().create(thread, nullptr, first, with);

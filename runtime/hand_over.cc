@@ -21,6 +21,8 @@ namespace {
 
 bool Failed(long result) { return result < 0 && result > -4096; }
 
+bool handed_over = false;  // written by who initialises the image, or starts its helper
+
 // Connects to the supervisor: first by path, then by the same name in the abstract
 // namespace (a program that has changed its root). -1: neither answers.
 long Connect(const char* path) {
@@ -67,7 +69,7 @@ bool Send(void* text, uint64_t size, int fd) {
 
 }  // namespace
 
-void HandOver(const Ledger& ledger, int fd) {
+bool HandOver(const Ledger& ledger, int fd) {
   Hello hello;
   std::memcpy(hello.magic, kMagic, sizeof(kMagic));
   hello.layout_version = kLayoutVersion;
@@ -75,9 +77,12 @@ void HandOver(const Ledger& ledger, int fd) {
   hello.ledger_size = ledger.header().total_size;
   std::memcpy(hello.image_id, ledger.header().image_id, sizeof(hello.image_id));
   std::memcpy(hello.token, TheSettings().token, sizeof(hello.token));
-  Send(&hello, sizeof(hello), fd);
+  handed_over = Send(&hello, sizeof(hello), fd);
   RawSyscall(SYS_close, fd);
+  return handed_over;
 }
+
+bool HandedOver() { return handed_over; }
 
 void TallyStepAside() {
   const Settings& settings = TheSettings();

@@ -32,6 +32,11 @@ File LookAt(int fd, mode_t* mode) {
   return {true, status.st_dev, status.st_ino};
 }
 
+bool SameAsAtLoad(const File& now) {
+  return now.open && standard_error.open && now.device == standard_error.device &&
+         now.inode == standard_error.inode;
+}
+
 // A write past RLIMIT_FSIZE kills with SIGXFSZ; how far the file goes is not asked.
 bool MayGrow() {
   rlimit limit{};
@@ -46,13 +51,14 @@ void RememberStandardError() {
   standard_error = LookAt(STDERR_FILENO, &mode);
 }
 
+bool StandardErrorIsOurs() {
+  mode_t mode = 0;
+  return SameAsAtLoad(LookAt(STDERR_FILENO, &mode));
+}
+
 void WriteLine(const iovec* parts, int count) {
   mode_t mode = 0;
-  const File now = LookAt(STDERR_FILENO, &mode);
-  if (!now.open || !standard_error.open || now.device != standard_error.device ||
-      now.inode != standard_error.inode) {
-    return;
-  }
+  if (!SameAsAtLoad(LookAt(STDERR_FILENO, &mode))) return;
   if (S_ISREG(mode) && !MayGrow()) return;
   // A pipe that nobody reads would block, one that nobody can read would kill with SIGPIPE.
   pollfd ready{STDERR_FILENO, POLLOUT, 0};

@@ -13,6 +13,8 @@ namespace lockwarden::ledger {
 // time of a line: the line is not written.
 void RememberStandardError();
 void WriteLine(const iovec* parts, int count);
+// Whether it still is that file.
+bool StandardErrorIsOurs();
 
 // Tells the supervisor that this process is not recorded, so that it is counted. False:
 // there is none, or it cannot be reached.

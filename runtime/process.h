@@ -41,7 +41,13 @@ uint32_t InternName(const Ledger& ledger, const char* text);
 bool CreateSegment(Ledger* ledger, int* fd, const char** reason);
 // The beginning of a file, NUL-terminated; its length, 0 if it cannot be read.
 long ReadSmallFile(const char* path, char* buffer, uint64_t size);
-// Sends the segment to the supervisor named in the settings, if any.
-void HandOver(const Ledger& ledger, int fd);
+// Sends the segment to the supervisor or helper named in the settings, and closes fd. False: there
+// is none, or it does not answer.
+bool HandOver(const Ledger& ledger, int fd);
+// What it returned last, in this image.
+bool HandedOver();
+// Moves the ledger into a new memfd, at the address that it has; returns that, or -errno and
+// nothing has changed. For a process whose one thread does nothing meanwhile.
+long MoveSegment(const Ledger& ledger);
 
 }  // namespace lockwarden::ledger

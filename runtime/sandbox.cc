@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -100,6 +101,7 @@ struct Progress {
   RawSyscall(SYS_ppoll, 0, 0, AsLong(&at_once), 0);
   RawSyscall(SYS_writev, -1, AsLong(&nothing), 1);
   RawSyscall(SYS_getpid);
+  RawSyscall(SYS_getcwd, 0, 0);
   reached(Tried::kLine);
   const long fd = RawSyscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   RawSyscall(SYS_connect, -1, 0, 0);
@@ -118,6 +120,9 @@ struct Progress {
   RawSyscall(SYS_sched_yield);
   RawSyscall(SYS_sigaltstack, 0, 0);
   RawSyscall(SYS_tgkill, 0, 0, 0);  // refused: no such thread
+  RawSyscall(SYS_rt_sigprocmask, SIG_BLOCK, 0, 0, 8);
+  RawSyscall(SYS_prctl, PR_SET_PTRACER, 0);
+  RawSyscall(SYS_nanosleep, AsLong(&at_once), 0);
   reached(Tried::kAll);
   for (;;) RawSyscall(SYS_exit, 0);
 }

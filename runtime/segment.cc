@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "runtime/process.h"
@@ -18,6 +19,8 @@ namespace lockwarden::ledger {
 namespace {
 
 bool Failed(long result) { return result < 0 && result > -4096; }
+
+constexpr long kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 // What a guest may take of the address space that the program is allowed.
 constexpr uint64_t kShareOfMemory = 16;
@@ -80,6 +83,82 @@ void Identify(Header& header) {
 
 }  // namespace
 
+namespace {
+
+bool IsIndex(TableId id) {
+  return id == kLockIndex || id == kEdgeIndex || id == kStackIndex || id == kClassIndex;
+}
+
+// Slots from the first on beyond which none was ever filled: a level of the index is entered only
+// through a window of the one before it that is full.
+uint64_t UsedSlots(const Ledger& ledger, TableId id) {
+  const auto* slots = ledger.Table<std::atomic<uint64_t>>(id);
+  const uint64_t capacity = ledger.Capacity(id);
+  uint64_t begin = 0;
+  for (uint64_t level = GrowingIndex::kFirstLevel; begin + level <= capacity; level *= 4) {
+    bool full = false;
+    for (uint64_t window = begin; window < begin + level && !full; window += GrowingIndex::kWindow) {
+      full = true;
+      for (uint64_t i = window; i < window + GrowingIndex::kWindow && full; ++i) {
+        full = slots[i].load(std::memory_order_relaxed) != 0;  // nobody inserts meanwhile
+      }
+    }
+    begin += level;
+    if (!full) break;
+  }
+  return begin;
+}
+
+bool WritePart(long file, const Ledger& ledger, uint64_t offset, uint64_t size) {
+  while (size != 0) {
+    const long wrote = RawSyscall(SYS_pwrite64, file,
+                                  AsLong(static_cast<char*>(ledger.base()) + offset),
+                                  static_cast<long>(size), static_cast<long>(offset));
+    if (wrote <= 0) return false;
+    offset += static_cast<uint64_t>(wrote);
+    size -= static_cast<uint64_t>(wrote);
+  }
+  return true;
+}
+
+// What of it was ever written: to look at the rest would make memory of it.
+bool WriteUsed(long file, const Ledger& ledger) {
+  const Header& header = ledger.header();
+  if (!WritePart(file, ledger, 0, sizeof(header))) return false;
+  for (uint32_t id = 0; id < kTableCount; ++id) {
+    const TableDirectoryEntry& table = header.tables[id];
+    // Relaxed: nobody else writes meanwhile.
+    uint64_t used = table.used.load(std::memory_order_relaxed);
+    if (IsIndex(static_cast<TableId>(id))) used = UsedSlots(ledger, static_cast<TableId>(id));
+    if (used > table.capacity) used = table.capacity;
+    if (!WritePart(file, ledger, table.offset, used * table.record_size)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+long MoveSegment(const Ledger& ledger) {
+  const long size = static_cast<long>(ledger.header().total_size);
+  const long file = RawSyscall(SYS_memfd_create, AsLong("lockwarden-ledger"),
+                               MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (Failed(file)) return file;
+  long result = RawSyscall(SYS_ftruncate, file, size);
+  if (!Failed(result) && !WriteUsed(file, ledger)) result = -ENOSPC;
+  if (!Failed(result)) result = RawSyscall(SYS_fcntl, file, F_ADD_SEALS, kSeals);
+  // One call puts it in the place of the old one.
+  if (!Failed(result)) {
+    result = RawSyscall(SYS_mmap, AsLong(static_cast<char*>(ledger.base())), size,
+                        PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, file, 0);
+  }
+  if (Failed(result)) {
+    RawSyscall(SYS_close, file);
+    return result;
+  }
+  RawSyscall(SYS_madvise, AsLong(static_cast<char*>(ledger.base())), size, MADV_DONTDUMP);
+  return file;
+}
+
 long ReadSmallFile(const char* path, char* buffer, uint64_t size) {
   const long fd = RawSyscall(SYS_openat, AT_FDCWD, AsLong(path), O_RDONLY | O_CLOEXEC);
   if (Failed(fd)) return 0;
@@ -103,10 +182,9 @@ bool CreateSegment(Ledger* ledger, int* fd, const char** reason) {
     return false;
   }
   *reason = nullptr;
-  const long seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
   void* base = nullptr;
   if (Failed(RawSyscall(SYS_ftruncate, file, static_cast<long>(size))) ||
-      Failed(RawSyscall(SYS_fcntl, file, F_ADD_SEALS, seals))) {
+      Failed(RawSyscall(SYS_fcntl, file, F_ADD_SEALS, kSeals))) {
     *reason = "the ledger could not be sized";
   } else {
     base = reinterpret_cast<void*>(RawSyscall(SYS_mmap, 0, static_cast<long>(size),

@@ -23,24 +23,40 @@ struct Key {
   const char* name;
   const char* help;
 };
+// Every key of watchdog/options.cc has its line here (a test compares them). "judge": `lockwarden
+// run`, else the helper.
 constexpr Key kKeys[] = {
     {"profile", "test|production (default: production; lockwarden run: test)"},
     {"stacks", "full|site|off: stacks of acquisitions and waits (default: full)"},
     {"order", "off|report|throw|abort: for the linked types: an acquisition against the lock order"},
-    {"on_deadlock", "report|dump|abort|restart; lockwarden run acts on it"},
+    {"watchdog", "helper|off: whether a process beside the program judges it (default: helper)"},
+    {"on_deadlock", "report|dump|abort|restart; the judge acts on it (restart: only lockwarden run)"},
+    {"on_stall", "report|dump|abort|restart; the same"},
+    {"stall_grace", "a duration; for the judge"},
+    {"stall_quorum", "a count; for the judge"},
+    {"wait_limit", "a duration; for the judge"},
     {"restart", "never|on-failure|always; lockwarden run acts on it"},
     {"restart_delay", "a duration; lockwarden run acts on it"},
     {"restart_max", "a count; lockwarden run acts on it"},
     {"restart_window", "a duration; lockwarden run acts on it"},
-    {"metrics", "ADDR:PORT; lockwarden run acts on it"},
-    {"incidents", "a directory; lockwarden run acts on it"},
-    {"rules", "a file; lock order is recorded; lockwarden run acts on it"},
-    {"suppressions", "a file; lockwarden run acts on it"},
-    {"baseline", "a file; lockwarden run acts on it"},
-    {"write_baseline", "a file; lockwarden run acts on it"},
-    {"verbose", "yes|no; lockwarden run acts on it"},
-    {"report", "stderr or a file; lockwarden run acts on it"},
-    {"format", "text|json; lockwarden run acts on it"},
+    {"metrics", "ADDR:PORT; for the judge"},
+    {"metrics_password", "a file; for the judge"},
+    {"textfile", "a file; for the judge"},
+    {"print", "lockwarden run acts on it"},
+    {"incidents", "a directory; for the judge"},
+    {"incidents_max", "a count; for the judge"},
+    {"incidents_mb", "a count; for the judge"},
+    {"on_incident", "a shell command; for the judge"},
+    {"on_incident_timeout", "a duration; for the judge"},
+    {"rules", "a file; lock order is recorded; for the judge"},
+    {"lock_graph", "a directory; for the judge"},
+    {"suppressions", "a file; for the judge"},
+    {"baseline", "a file; for the judge"},
+    {"write_baseline", "a file; for the judge"},
+    {"verbose", "yes|no; for the judge"},
+    {"report", "stderr or a file; for the judge"},
+    {"format", "text|json; for the judge"},
+    {"notify", "own|program|off; lockwarden run acts on it"},
     {"exitcode", "0 to 255; lockwarden run acts on it"},
 };
 
@@ -102,6 +118,11 @@ void Apply(Settings* settings, Text key, Text value) {
   } else if (SameKey(key, "rules")) {
     settings->rules = value.size != 0;
     return;
+  } else if (SameKey(key, "watchdog")) {
+    if (value.Is("helper") || value.Is("off")) {
+      settings->helper = value.Is("helper");
+      return;
+    }
   } else if (SameKey(key, "stacks")) {
     if (value.Is("full") || value.Is("site") || value.Is("off")) {
       settings->stacks = value.Is("full")   ? StackMode::kFull

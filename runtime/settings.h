@@ -24,6 +24,8 @@ struct Settings {
   StackMode stacks = StackMode::kFull;
   char token[33] = {};         // empty: nobody asked for the ledger
   char socket_path[108] = {};  // sun_path
+  // watchdog=: whether a helper judges a program that nobody supervises.
+  bool helper = true;
 };
 
 extern Settings the_settings;  // written once, before the gate opens

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "runtime/helper_call.h"
 #include "watchdog/command_table.h"
 
 namespace lockwarden {
@@ -106,6 +107,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   if (args[0] == "inspect") return ParseRequest(CommandLine::What::kInspect, args);
   if (args[0] == "top") return ParseRequest(CommandLine::What::kTop, args);
   if (args[0] == "report") return ParseRequest(CommandLine::What::kReport, args);
+  if (args.size() == 1 && args[0] == ledger::kHelperCommand) {  // for the preload alone: not in --help
+    line.what = CommandLine::What::kHelper;
+    return line;
+  }
   const bool option = absl::StartsWith(args[0], "-");
   return absl::InvalidArgumentError(absl::StrCat("unknown ", option ? "option " : "command ",
                                                  args[0], option ? " before a command" : "",

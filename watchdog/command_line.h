@@ -12,7 +12,9 @@
 namespace lockwarden {
 
 struct CommandLine {
-  enum class What { kRun, kServe, kInspect, kTop, kReport, kHelp, kVersion, kNothing } what = What::kNothing;
+  enum class What {
+    kRun, kServe, kInspect, kTop, kReport, kHelper, kHelp, kVersion, kNothing
+  } what = What::kNothing;
   std::vector<Setting> settings;
   std::vector<std::string> program;  // with its arguments; kRun: never empty
   std::vector<std::string> arguments;  // kInspect, kTop, kReport: what follows the command

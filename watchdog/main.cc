@@ -13,9 +13,11 @@
 #include "watchdog/inspect/inspect_options.h"
 #include "watchdog/command_table.h"
 #include "watchdog/metrics_server.h"
+#include "watchdog/helper_command.h"
 #include "watchdog/report/report_command.h"
 #include "watchdog/run_command.h"
 #include "watchdog/serve_command.h"
+#include "watchdog/session_files.h"
 #include "watchdog/shipped_text.h"
 #include "watchdog/top_command.h"
 
@@ -114,11 +116,14 @@ ExitStatus Top(const std::vector<std::string>& arguments) {
 }
 
 ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inherited) {
+  const auto line = ParseCommandLine(args);
+  if (line.ok() && line->what == CommandLine::What::kHelper) {
+    return HelperCommand(inherited, MakeMetricsServer);
+  }
   const char* variable = getenv(ledger::kOptionsVariable);
   const std::string from_environment = variable == nullptr ? "" : variable;
   if (AsksForHelp(from_environment)) return Print(DescribeOptions(FindCommand("run")->options, ""));
 
-  const auto line = ParseCommandLine(args);
   if (!line.ok()) return UsageError(line.status().message());
   switch (line->what) {
     case CommandLine::What::kHelp:
@@ -137,6 +142,7 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
     case CommandLine::What::kTop:
       return Top(line->arguments);
     case CommandLine::What::kRun:
+    case CommandLine::What::kHelper:
       break;
   }
   const auto environment = ParseOptionsVariable(from_environment);

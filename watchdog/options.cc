@@ -128,6 +128,7 @@ constexpr char kNotifies[] = "own|program|off";
 constexpr char kPredicts[] = "locks|classes";
 constexpr char kYesNo[] = "yes|no";
 constexpr char kDeaths[] = "go-on|end";
+constexpr char kWatchdogs[] = "helper|off";
 constexpr char kOrders[] = "off|report|throw|abort";
 constexpr int kMostRestarts = 1000000;
 
@@ -262,6 +263,15 @@ const OptionKey kKeys[] = {
        return status;
      },
      /*is_switch=*/true},
+    {"watchdog", kWatchdogs, "helper",
+     "of a program that is preloaded without run, in LOCKWARDEN_OPTIONS: whether a helper process\n"
+     "beside it reports and acts, with profile=production unless another is given",
+     [](absl::string_view v, Options* o) {
+       int off = 0;
+       const absl::Status status = SetChoice(v, kWatchdogs, &off);
+       o->watchdog = off == 0;
+       return status;
+     }},
     {"report", "stderr|FILE", "stderr", "where reports go; a file is appended to", SetReport},
     {"format", kFormats, "text", "json: one object a line, one line a finding",
      [](absl::string_view v, Options* o) { return SetChoice(v, kFormats, &o->format); }},

@@ -56,6 +56,7 @@ struct Options {
   std::string report;     // absolute path; empty: standard error
   std::string rules;      // absolute path; empty: none
   std::string lock_graph;  // a directory; the same
+  bool watchdog = true;   // without `run`: whether there is a helper, or a Watchdog judges
   NotifyWho notify = NotifyWho::kOwn;
   std::string suppressions;    // the same, and so below
   std::string baseline;

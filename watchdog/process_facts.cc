@@ -72,6 +72,10 @@ uint64_t ResidentBytes(int pid) {
   return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
+std::string ReadAuxiliaryVector(int pid) {
+  return ReadAll(absl::StrCat("/proc/", pid, "/auxv"));
+}
+
 bool IsDumpingCore(int pid) {
   return ReadAll(absl::StrCat("/proc/", pid, "/status")).find("CoreDumping:\t1") !=
          std::string::npos;

@@ -24,6 +24,9 @@ bool SharesTimeNamespace(int pid);
 
 // What it has in memory; 0: not known.
 uint64_t ResidentBytes(int pid);
+// What the kernel told it at its last exec: where its stack, its vDSO and so on lie. Empty: it
+// cannot be read, or the process is ending.
+std::string ReadAuxiliaryVector(int pid);
 
 // Whether the kernel is writing its core file.
 bool IsDumpingCore(int pid);

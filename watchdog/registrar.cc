@@ -177,6 +177,16 @@ absl::StatusOr<std::unique_ptr<Registrar>> Registrar::Create(
       absl::StrCat("cannot make a socket for the recorder: ", status.message()));
 }
 
+std::unique_ptr<Registrar> Registrar::Adopt(UniqueFd listener, std::string token,
+                                            std::string path) {
+  std::unique_ptr<Registrar> registrar(new Registrar);
+  registrar->token_ = std::move(token);
+  registrar->path_ = std::move(path);
+  registrar->listeners_[1] = std::move(listener);
+  Watch(registrar->epoll_.get(), registrar->listeners_[1].get());
+  return registrar;
+}
+
 Registrar::Registrar() : token_(RandomToken()), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
 
 absl::Status Registrar::OpenInDirectory(const std::string& parent) {

@@ -47,6 +47,8 @@ class Registrar {
   // Makes a directory of its own in the first of `parents` that works; without any, only
   // the abstract name is bound. Errors: one line.
   static absl::StatusOr<std::unique_ptr<Registrar>> Create(const std::vector<std::string>& parents);
+  // With the abstract name alone, which somebody has bound: `listener` is nonblocking and listens.
+  static std::unique_ptr<Registrar> Adopt(UniqueFd listener, std::string token, std::string path);
   // The places to try: $XDG_RUNTIME_DIR, $TMPDIR, /tmp.
   static std::vector<std::string> DefaultParents();
   ~Registrar();  // removes socket and directory

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "watchdog/child.h"
 #include "watchdog/exit_status.h"
 #include "watchdog/options.h"
@@ -23,9 +22,6 @@ struct RunRequest {
   const InheritedState* inherited = nullptr;
   MetricsServerFactory make_metrics_server;
 };
-
-// The one line, user:password, of a file that nobody else can read. Errors: why not.
-absl::StatusOr<std::string> ReadCredentials(const std::string& path);
 
 ExitStatus RunCommand(const RunRequest& request);
 

@@ -103,7 +103,13 @@ ExitStatus Supervisor::Run() {
         absl::StrCat("cannot watch ", setup_.argv[0], ": ", std::strerror(unable_)));
     return {kExitUsage, 0};
   }
-  StartProgram(NowNs());
+  if (setup_.attached == nullptr) {
+    StartProgram(NowNs());
+  } else {
+    attached_ = setup_.attached->pid;
+    Take(std::move(*setup_.attached), NowNs());
+    next_tick_ns_ = NowNs() + kTickNs;
+  }
   while (!done_) {
     const std::vector<int> ended = Wait();
     const uint64_t now_ns = NowNs();
@@ -118,6 +124,7 @@ ExitStatus Supervisor::Run() {
     if (done_) break;
     LookAtProcesses(now_ns);
     AnswerTests(now_ns);
+    done_ |= setup_.attached != nullptr && processes_.empty();
     if (restart_at_ns_ != 0 && now_ns >= restart_at_ns_) {
       setup_.desk->Notice(restart_line_);
       restart_at_ns_ = 0;
@@ -182,24 +189,28 @@ std::vector<int> Supervisor::Wait() {
   return ended;
 }
 
+void Supervisor::Take(Registration registration, uint64_t now_ns) {
+  ++processes_seen_;
+  const int pid = registration.pid, pidfd = registration.pidfd.get();
+  // The same pid again: an exec; the image before it has come to its end.
+  if (const auto old = processes_.find(pid); old != processes_.end()) Retire(old, now_ns);
+  JudgeOptions judging;
+  judging.predict = options_.profile == Profile::kTest;
+  judging.predict_classes = options_.predict == Predict::kClasses;
+  judging.wait_limit_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.wait_limit));
+  judging.rules = setup_.rules;
+  const auto added =
+      processes_.emplace(pid, std::make_unique<WatchedProcess>(std::move(registration), judging));
+  if (pidfd < 0) {
+    Retire(added.first, now_ns);  // it has ended already
+  } else {
+    Watch(epoll_.get(), pidfd, pid);  // on failure each tick asks
+  }
+}
+
 void Supervisor::TakeRegistrations(uint64_t now_ns) {
   for (Registration& registration : setup_.registrar->Accept(now_ns)) {
-    ++processes_seen_;
-    const int pid = registration.pid, pidfd = registration.pidfd.get();
-    // The same pid again: an exec; the image before it has come to its end.
-    if (const auto old = processes_.find(pid); old != processes_.end()) Retire(old, now_ns);
-    JudgeOptions judging;
-    judging.predict = options_.profile == Profile::kTest;
-    judging.predict_classes = options_.predict == Predict::kClasses;
-    judging.wait_limit_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.wait_limit));
-    judging.rules = setup_.rules;
-    const auto added =
-        processes_.emplace(pid, std::make_unique<WatchedProcess>(std::move(registration), judging));
-    if (pidfd < 0) {
-      Retire(added.first, now_ns);  // it has ended already
-    } else {
-      Watch(epoll_.get(), pidfd, pid);  // on failure each tick asks
-    }
+    Take(std::move(registration), now_ns);
   }
   past_.stepped_aside += setup_.registrar->stepped_aside() - stepped_aside_seen_;
   stepped_aside_seen_ = setup_.registrar->stepped_aside();
@@ -235,7 +246,8 @@ void Supervisor::Retire(Processes::iterator process, uint64_t now_ns,
 void Supervisor::RetireEnded(uint64_t now_ns) {
   for (auto next = processes_.begin(); next != processes_.end();) {
     const auto process = next++;
-    if (process->first != program_ && process->second->HasEnded()) Retire(process, now_ns);
+    const bool ended = process->first != program_ && process->second->HasEnded();
+    if (ended || process->second->HasExeced()) Retire(process, now_ns);
   }
 }
 
@@ -323,6 +335,11 @@ void Supervisor::LookAtProcesses(uint64_t now_ns) {
   }
   if (!tick) return;
   RetireEnded(now_ns);
+  if (setup_.on_tick) {
+    std::vector<int> pids;
+    for (const auto& [pid, process] : processes_) pids.push_back(pid);
+    setup_.on_tick(pids);
+  }
   ActOnHangs(now_ns);
   KillOverdue(now_ns);
   RetryMetrics(now_ns);

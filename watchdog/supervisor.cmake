@@ -8,6 +8,7 @@ target_sources(lockwarden_watchdog PRIVATE
   exit_status.cc
   finding_desk.cc
   heartbeat_totals.cc
+  helper_command.cc
   incident_hook.cc
   journal.cc
   ladder.cc
@@ -27,6 +28,7 @@ target_sources(lockwarden_watchdog PRIVATE
   service_manager.cc
   stacks_text.cc
   shell_command.cc
+  session_files.cc
   signal_relay.cc
   stop_policy.cc
   supervisor.cc

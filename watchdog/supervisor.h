@@ -60,6 +60,10 @@ class Supervisor {
     std::vector<std::string> hook_environment;  // of on_incident's commands, and of gcore
     std::string journal_stream;  // JOURNAL_STREAM; empty: standard error is not the journal's
     MetricsServerFactory make_metrics_server;
+    // Not null: no PROGRAM is started, argv names this one, which is taken from here; the loop
+    // ends when it and whoever registers beside it have ended.
+    Registration* attached = nullptr;
+    std::function<void(const std::vector<int>& pids)> on_tick;  // of those that are watched
   };
   explicit Supervisor(Setup setup);
   ~Supervisor();
@@ -86,6 +90,7 @@ class Supervisor {
   void StartProgram(uint64_t now_ns);  // or done_, with exit_, when it cannot be executed
   std::vector<int> Wait();  // until there is something to do; processes that have ended
   void TakeRegistrations(uint64_t now_ns);
+  void Take(Registration registration, uint64_t now_ns);
   void AnswerTests(uint64_t now_ns);
   void TakeSignals(uint64_t now_ns);
   void Reap(uint64_t now_ns);
@@ -111,6 +116,8 @@ class Supervisor {
   void StopNow(absl::string_view why);
   std::vector<EvidenceFile> Evidence(const Finding& finding, const char* kind);
   std::string Stacks(const WatchedProcess& process);  // of all threads; stops each for a moment
+  // Whoever started a program that was attached may start it again: we cannot.
+  DeadlockAction Possible(DeadlockAction action) const;
   std::string WhatFor(DeadlockAction action, const WatchedProcess& process) const;
   void LookAtClocks(uint64_t now_ns);
   void ActOnHangs(uint64_t now_ns);
@@ -124,6 +131,7 @@ class Supervisor {
   MetricsView View(uint64_t now_ns) const;
   bool IsWell(uint64_t now_ns) const;  // no deadlock, and no stall that on_stall would act upon
   void TellServiceManager(uint64_t now_ns);
+  bool IsProgram(int pid) const { return pid == program_ || pid == attached_; }
   ServedLedger Serve(const WatchedProcess& process) const;
   uint64_t NextDeadline() const;
   void AwaitHooks();  // and cores, to their end, or their time limit
@@ -137,6 +145,7 @@ class Supervisor {
   int unable_ = 0;  // errno: signals and registrations would not be heard
 
   pid_t program_ = 0;             // 0: not running
+  pid_t attached_ = 0;            // in its place, and not our child
   EndedByUs ended_by_us_ = EndedByUs::kNo;  // this life of PROGRAM
   StopPolicy stop_;
   long long oom_kills_ = -1;  // in our control group, when PROGRAM was started

@@ -96,14 +96,19 @@ void Supervisor::Act(const Finding& finding, WatchedProcess* process, uint64_t n
   ClimbOn(&process->deadlock, {EndedByUs::kDeadlock, 0, 0, ""}, process, now_ns);
 }
 
+DeadlockAction Supervisor::Possible(DeadlockAction action) const {
+  return setup_.attached != nullptr && action == DeadlockAction::kRestart ? DeadlockAction::kAbort
+                                                                         : action;
+}
+
 std::string Supervisor::WhatFor(DeadlockAction action, const WatchedProcess& process) const {
-  switch (action) {
+  switch (Possible(action)) {
     case DeadlockAction::kRestart:
       return absl::StrCat("restart ", setup_.argv[0]);
     case DeadlockAction::kDump:
       return absl::StrCat("dump a core of pid ", process.pid());
     default:
-      return absl::StrCat(ActionName(action), " pid ", process.pid());
+      return absl::StrCat("abort pid ", process.pid());
   }
 }
 
@@ -144,6 +149,7 @@ void Supervisor::Dump(WatchedProcess* process, uint64_t now_ns) {
 
 bool Supervisor::End(DeadlockAction action, EndedByUs why, WatchedProcess* process, uint32_t tid,
                      uint64_t now_ns) {
+  action = Possible(action);
   if (action == DeadlockAction::kRestart) {
     process->Signal(SIGKILL);  // it may have left PROGRAM's tree, as daemons do
     if (program_ == 0) return true;

@@ -63,7 +63,7 @@ void Supervisor::RetryMetrics(uint64_t now_ns) {
 }
 
 ServedLedger Supervisor::Serve(const WatchedProcess& process) const {
-  return {process.pid(), process.pid() == program_, process.shared_reader()};
+  return {process.pid(), IsProgram(process.pid()), process.shared_reader()};
 }
 
 void Supervisor::Publish(uint64_t now_ns) {
@@ -120,7 +120,7 @@ MetricsView Supervisor::View(uint64_t now_ns) const {
     view.order_cycles += state.order_cycles;
     view.deadlocked_threads += state.deadlocked_threads;
     view.deadlock_cycles += state.deadlock_cycles;
-    if (pid != program_) continue;
+    if (!IsProgram(pid)) continue;
     view.interposer_active = snapshot.stepped_aside.empty();
     for (const TableUse& table : snapshot.tables) {
       view.ledger_capacity[table.name] = table.capacity;
@@ -145,7 +145,7 @@ MetricsView Supervisor::View(uint64_t now_ns) const {
   view.watchdog_check_seconds = check_seconds_;
   view.watchdog_last_check_timestamp_seconds = realtime_seconds;
   view.snapshot_timestamp_seconds = view.watchdog_last_check_timestamp_seconds;
-  view.program_running = program_ != 0;
+  view.program_running = program_ != 0 || setup_.attached != nullptr;
   view.refused_registrations = setup_.registrar->refused();
   const std::string& path = setup_.argv[0];
   view.program = path.substr(path.rfind('/') + 1);

@@ -7,6 +7,7 @@
 
 #include <utility>
 
+#include "watchdog/process_facts.h"
 #include "watchdog/symbolizer.h"
 
 namespace lockwarden {
@@ -36,6 +37,7 @@ class WatchedProcess::LateResolver : public StackResolver {
 WatchedProcess::WatchedProcess(Registration registration, JudgeOptions options)
     : pid_(registration.pid),
       pidfd_(std::move(registration.pidfd)),
+      auxiliary_vector_(ReadAuxiliaryVector(pid_)),
       reader_(std::move(registration.reader)),
       kernel_(MakeProcKernelView(pid_)),
       resolver_(std::make_unique<LateResolver>(reader_.get(), pid_)),
@@ -70,6 +72,11 @@ bool WatchedProcess::HasEnded() const {
   if (!pidfd_.valid()) return true;
   pollfd ended{pidfd_.get(), POLLIN, 0};
   return poll(&ended, 1, 0) != 0;
+}
+
+bool WatchedProcess::HasExeced() const {
+  const std::string now = auxiliary_vector_.empty() ? "" : ReadAuxiliaryVector(pid_);
+  return !now.empty() && now != auxiliary_vector_;
 }
 
 bool WatchedProcess::SignalThread(uint32_t tid, int signal) const {

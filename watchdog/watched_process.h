@@ -39,6 +39,9 @@ class WatchedProcess {
 
   // Asks the kernel: whether the process has ended (as a zombie too).
   bool HasEnded() const;
+  // Whether it runs another program by now, whose ledger, if it has one, is another. Said only if
+  // the kernel gave that another place in memory, as it does unless told not to.
+  bool HasExeced() const;
   // False: it could not be sent (the process has ended, or belongs to somebody else).
   bool Signal(int signal) const;
 
@@ -73,6 +76,7 @@ class WatchedProcess {
 
   int pid_;
   UniqueFd pidfd_;
+  std::string auxiliary_vector_;  // as it was at first; empty: not known
   std::shared_ptr<LedgerReader> reader_;
   std::unique_ptr<KernelView> kernel_;
   std::unique_ptr<LateResolver> resolver_;

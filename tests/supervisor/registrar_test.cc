@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "hello_client.h"
@@ -101,6 +104,21 @@ TEST_F(RegistrarTest, EveryMistakeIsRefusedAndCounted) {
     EXPECT_EQ(fresh->refused(), 1u) << row.why;
     EXPECT_NE(fresh->first_refusal().find(row.why), std::string::npos) << fresh->first_refusal();
   }
+}
+
+TEST_F(RegistrarTest, ASocketThatSomebodyHasBoundServesByItsAbstractName) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = "/nonexistent/" + directory_.path();
+  std::memcpy(address.sun_path + 1, path.data(), path.size());
+  UniqueFd listener(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address),
+                 static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1)),
+            0);
+  ASSERT_EQ(listen(listener.get(), 8), 0);
+  const auto adopted = Registrar::Adopt(std::move(listener), std::string(32, 'a'), path);
+  ASSERT_TRUE(SendHello(adopted->variable(), Mistake::kNone, /*by_abstract_name=*/true));
+  EXPECT_EQ(adopted->Accept(0).size(), 1u);
 }
 
 TEST(ReadStepAsideTest, TellsTheReasonOfThisRunsProcessesOnly) {
