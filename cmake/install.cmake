@@ -20,20 +20,24 @@ install(FILES ${pages}/lockwarden.fish
 set_target_properties(lockwarden_static PROPERTIES EXPORT_NAME lockwarden)
 set_target_properties(lockwarden_shared PROPERTIES EXPORT_NAME shared)
 set_target_properties(lockwarden_exporter PROPERTIES EXPORT_NAME exporter)
+set_target_properties(lockwarden_linked_watchdog PROPERTIES EXPORT_NAME watchdog)
 install(TARGETS lockwarden_static lockwarden_shared EXPORT lockwarden
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT dev
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY runtime/include/lockwarden DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
-install(TARGETS lockwarden_exporter lockwarden_watchdog lockwarden_ledger
-        EXPORT lockwarden_exporter
+install(TARGETS lockwarden_linked_watchdog lockwarden_watchdog lockwarden_ledger
+        EXPORT lockwarden_watchdog
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES exporter/include/lockwarden/exporter.h
+install(TARGETS lockwarden_exporter EXPORT lockwarden_exporter
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES exporter/include/lockwarden/exporter.h watchdog/include/lockwarden/watchdog.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lockwarden COMPONENT dev)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/lockwarden)
-foreach(name lockwarden lockwarden_exporter)
+foreach(name lockwarden lockwarden_watchdog lockwarden_exporter)
   install(EXPORT ${name} NAMESPACE lockwarden:: FILE ${name}-targets.cmake DESTINATION ${package}
           COMPONENT dev)
 endforeach()

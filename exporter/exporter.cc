@@ -13,8 +13,8 @@
 #include "absl/time/clock.h"
 #include "exporter/live_collector.h"
 #include "exporter/metric_table.h"
-#include "exporter/own_ledger.h"
 #include "exporter/own_threads.h"
+#include "watchdog/own_ledger.h"
 #include "exporter/page_server.h"
 #include "exporter/quiet_signals.h"
 #include "watchdog/finding_desk.h"
@@ -92,7 +92,7 @@ class OwnWatch {
     for (;;) {
       const uint64_t begin_ns = NowNs();
       if (judging == nullptr) {
-        if (auto reader = FindOwnLedger(); reader != nullptr) {
+        if (std::shared_ptr<LedgerReader> reader = FindOwnLedger(); reader != nullptr) {
           ledgers_->Publish({{getpid(), true, reader}});
           judging = std::make_unique<Judging>(std::move(reader));
         }

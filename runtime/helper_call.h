@@ -21,4 +21,7 @@ inline constexpr int kHelperProgram = 4;   // pidfd
 inline constexpr int kHelperListener = 5;  // where forked children register
 inline constexpr int kHelperDescriptors = 6;
 
+// Sent to the socket of a supervisor or helper by who only wants to know whether it is there.
+inline constexpr char kPing[8] = {'L', 'K', 'W', 'P', 'I', 'N', 'G', '?'};
+
 }  // namespace lockwarden::ledger

@@ -13,7 +13,10 @@ target_sources(lockwarden_watchdog PRIVATE
   journal.cc
   ladder.cc
   ledger_totals.cc
+  linked_watchdog.cc
   options.cc
+  other_judge.cc
+  own_ledger.cc
   preflight.cc
   preload_env.cc
   process_facts.cc
@@ -25,6 +28,7 @@ target_sources(lockwarden_watchdog PRIVATE
   restart_history.cc
   restart_policy.cc
   run_command.cc
+  self_restart.cc
   service_manager.cc
   stacks_text.cc
   shell_command.cc

@@ -15,6 +15,7 @@
 
 #include "hello_client.h"
 #include "run_process.h"
+#include "watchdog/other_judge.h"
 
 namespace lockwarden {
 namespace {
@@ -104,6 +105,17 @@ TEST_F(RegistrarTest, EveryMistakeIsRefusedAndCounted) {
     EXPECT_EQ(fresh->refused(), 1u) << row.why;
     EXPECT_NE(fresh->first_refusal().find(row.why), std::string::npos) << fresh->first_refusal();
   }
+}
+
+TEST_F(RegistrarTest, WhoOnlyAsksWhetherItIsThereIsNeitherRefusedNorCounted) {
+  EXPECT_TRUE(OtherJudge::Answers(registrar_->path()));
+  EXPECT_TRUE(registrar_->Accept(0).empty());
+  EXPECT_EQ(registrar_->refused(), 0u);
+  EXPECT_EQ(registrar_->stepped_aside(), 0u);
+  const std::string path = registrar_->path();
+  registrar_.reset();
+  EXPECT_FALSE(OtherJudge::Answers(path));
+  EXPECT_FALSE(OtherJudge::Answers(""));
 }
 
 TEST_F(RegistrarTest, ASocketThatSomebodyHasBoundServesByItsAbstractName) {

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <random>
 
+#include "watchdog/self_restart.h"
+
 namespace lockwarden {
 namespace {
 
@@ -23,6 +25,21 @@ Options Restarting(RestartWhen when, int max, absl::Duration window) {
 ProgramEnd Exit(int code) { return {.code = code}; }
 ProgramEnd Killed(int signal) { return {.signal = signal}; }
 ProgramEnd Deadlock() { return {.signal = SIGKILL, .deadlocked = true}; }
+
+TEST(SelfRestartTest, HistoryIsWhatMakesSense) {
+  EXPECT_EQ(SelfRestart::ParseHistory("3,1,2", 10), (std::vector<uint64_t>{1, 2, 3}));
+  EXPECT_EQ(SelfRestart::ParseHistory("11,x,-1,,99999999999999999999,7", 10),
+            (std::vector<uint64_t>{7}));  // not before it happened
+  EXPECT_TRUE(SelfRestart::ParseHistory("", 10).empty());
+}
+
+TEST(RestartPolicyTest, RestartsOfAnEarlierLifeCount) {
+  RestartPolicy policy(Restarting(RestartWhen::kAlways, 2, absl::Minutes(1)));
+  policy.Remember({1});
+  EXPECT_EQ(policy.OnEnd({}, 2).verdict, RestartPolicy::Verdict::kRestart);
+  EXPECT_EQ(policy.history(), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(policy.OnEnd({}, 3).verdict, RestartPolicy::Verdict::kBudgetSpent);
+}
 
 TEST(RestartPolicyTest, NeverMeansNever) {
   RestartPolicy policy(Restarting(RestartWhen::kNever, 5, absl::Minutes(1)));

@@ -7,6 +7,7 @@
 
 #include <lockwarden/exporter.h>
 #include <lockwarden/lockwarden.h>
+#include <lockwarden/watchdog.h>
 
 namespace {
 
@@ -26,6 +27,8 @@ int main() {
   lockwarden::Lock lock;
   auto exporter = lockwarden::Exporter::Start({.address = "127.0.0.1:0"});
   if (!exporter.ok() || (*exporter)->port() == 0) return 1;
+  const auto watchdog = lockwarden::Watchdog::Start({});
+  if (!watchdog.ok()) return 1;
   const auto collectable = (*exporter)->collectable();
   for (int i = 0; i < 1000; ++i) {
     lock.lock();

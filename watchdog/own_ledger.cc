@@ -1,6 +1,6 @@
 // Looks through /proc/self/maps: the recorder may be the preload's, another library's or a
 // static one's, and all of them map the same memfd.
-#include "exporter/own_ledger.h"
+#include "watchdog/own_ledger.h"
 
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 
 namespace lockwarden {
 
-std::shared_ptr<LedgerReader> FindOwnLedger() {
+std::unique_ptr<LedgerReader> FindOwnLedger() {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
     uint64_t begin = 0, end = 0;

@@ -11,6 +11,6 @@ namespace lockwarden {
 
 // Null while there is none: nothing was recorded yet, or recording was given up. The reader is
 // good as long as the process lives, and not in a forked child.
-std::shared_ptr<LedgerReader> FindOwnLedger();
+std::unique_ptr<LedgerReader> FindOwnLedger();
 
 }  // namespace lockwarden
