@@ -107,6 +107,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   if (args[0] == "inspect") return ParseRequest(CommandLine::What::kInspect, args);
   if (args[0] == "top") return ParseRequest(CommandLine::What::kTop, args);
   if (args[0] == "report") return ParseRequest(CommandLine::What::kReport, args);
+  if (args[0] == "selftest") return ParseRequest(CommandLine::What::kSelftest, args);
   if (args.size() == 1 && args[0] == ledger::kHelperCommand) {  // for the preload alone: not in --help
     line.what = CommandLine::What::kHelper;
     return line;

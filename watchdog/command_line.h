@@ -13,11 +13,11 @@ namespace lockwarden {
 
 struct CommandLine {
   enum class What {
-    kRun, kServe, kInspect, kTop, kReport, kHelper, kHelp, kVersion, kNothing
+    kRun, kServe, kInspect, kTop, kReport, kSelftest, kHelper, kHelp, kVersion, kNothing
   } what = What::kNothing;
   std::vector<Setting> settings;
   std::vector<std::string> program;  // with its arguments; kRun: never empty
-  std::vector<std::string> arguments;  // kInspect, kTop, kReport: what follows the command
+  std::vector<std::string> arguments;  // kInspect, kTop, kReport, kSelftest: what follows the command
   std::string help_on;                 // kHelp: a command; empty: all
 };
 

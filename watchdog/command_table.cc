@@ -78,6 +78,13 @@ std::vector<CommandInfo> MakeCommands() {
          "compare with the lock graph FILE: tell only new cycles, and list the lock orders that\n"
          "came and went"},
         {"merge", "FILE", "none", "write the merged lock graph there, for a later report"}}},
+      {"selftest",
+       "[SCENE...]",
+       "does it work here? programs that really hang must be reported within 3 s",
+       "Runs programs that hang, each in a way of its own, under lockwarden run, and says what was "
+       "reported and when, or why nothing was. Without a SCENE all of them. Exit code 0: all as it "
+       "should be.",
+       {}},
   };
 }
 

@@ -16,6 +16,7 @@
 #include "watchdog/helper_command.h"
 #include "watchdog/report/report_command.h"
 #include "watchdog/run_command.h"
+#include "watchdog/selftest/selftest_command.h"
 #include "watchdog/serve_command.h"
 #include "watchdog/session_files.h"
 #include "watchdog/shipped_text.h"
@@ -141,6 +142,8 @@ ExitStatus Main(const std::vector<std::string>& args, const InheritedState& inhe
       return MakeReport(line->arguments);
     case CommandLine::What::kTop:
       return Top(line->arguments);
+    case CommandLine::What::kSelftest:
+      return SelftestCommand(line->arguments);
     case CommandLine::What::kRun:
     case CommandLine::What::kHelper:
       break;

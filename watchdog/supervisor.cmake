@@ -29,6 +29,8 @@ target_sources(lockwarden_watchdog PRIVATE
   restart_policy.cc
   run_command.cc
   self_restart.cc
+  selftest/scenes.cc
+  selftest/selftest_command.cc
   service_manager.cc
   stacks_text.cc
   shell_command.cc
