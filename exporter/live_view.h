@@ -71,7 +71,7 @@ struct LiveView {
   // Of a first moment at which nothing was looked at yet.
   static LiveView Empty() {
     LiveView view;
-    view.classes.push_back({.name = "other", .counts = {}});
+    view.classes.push_back({.name = "other", .counts = {}, .times = {}});
     return view;
   }
   double time_seconds = 0;           // Unix time; 0: nothing was looked at yet

@@ -75,7 +75,8 @@ class IncidentWriter {
     absl::Span<const OtherProcess> others = {};
     absl::Span<const EvidenceFile> added = {};
     Seen seen = {};
-    std::function<std::string()> json, text, html;  // html may be null
+    std::function<std::string()> json, text;
+    std::function<std::string()> html = nullptr;  // null: no page of it
   };
 
   std::string NextId(const Finding& finding);
