@@ -14,6 +14,7 @@ namespace lockwarden {
 namespace {
 
 constexpr char kDebugRoot[] = "/usr/lib/debug";
+bool ask_servers = false;
 
 std::string BuildIdOf(Dwfl_Module* module) {
   const unsigned char* bits = nullptr;
@@ -45,9 +46,11 @@ std::vector<std::string> Candidates(const std::string& build_id, const char* fil
 
 }  // namespace
 
-int FindDebugFile(Dwfl_Module* module, void** /*userdata*/, const char* /*module_name*/,
-                  Dwarf_Addr /*base*/, const char* file_name, const char* debuglink_file,
-                  GElf_Word /*debuglink_crc*/, char** debuginfo_file_name) {
+void LetFindDebugFileAskServers() { ask_servers = true; }
+
+int FindDebugFile(Dwfl_Module* module, void** userdata, const char* module_name, Dwarf_Addr base,
+                  const char* file_name, const char* debuglink_file, GElf_Word debuglink_crc,
+                  char** debuginfo_file_name) {
   // Without a build id nothing would tell the right debug file from a stale one.
   const std::string build_id = BuildIdOf(module);
   if (build_id.empty()) return -1;
@@ -57,7 +60,9 @@ int FindDebugFile(Dwfl_Module* module, void** /*userdata*/, const char* /*module
     *debuginfo_file_name = strdup(path.c_str());
     return file.release();
   }
-  return -1;
+  if (!ask_servers) return -1;
+  return dwfl_standard_find_debuginfo(module, userdata, module_name, base, file_name,
+                                      debuglink_file, debuglink_crc, debuginfo_file_name);
 }
 
 }  // namespace lockwarden

@@ -334,10 +334,11 @@ class CoreFiles(unittest.TestCase):
             with self.subTest(part):
                 cut = self.folder / "cut"
                 cut.write_bytes(whole[:len(whole) // part])
-                result = inspect(f"--core={cut}")
+                result = inspect(f"--core={cut}", "--json")
                 self.assertIn(result.returncode, (NOT_STUCK, DEADLOCK), result.stderr)
-                self.assertIn("truncated", result.stdout)
-                self.assertIn("all threads (3)", result.stdout)
+                seen = json.loads(result.stdout)
+                self.assertEqual(len(seen["threads"]), 3)
+                self.assertIn("truncated", " ".join(seen["notes"]))
 
     def test_what_is_no_core(self):
         for path in (LOCKWARDEN, "/dev/null", "/nonexistent", self.folder):

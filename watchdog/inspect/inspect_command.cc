@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "watchdog/debug_file.h"
 #include "watchdog/inspect/inspection.h"
 #include "watchdog/inspect/inspection_json.h"
 #include "watchdog/inspect/inspection_text.h"
@@ -80,6 +82,8 @@ int InspectOne(const InspectRequest& request, const TextStyle& style) {
 }  // namespace
 
 int InspectCommand(const InspectRequest& request) {
+  const char* servers = getenv("DEBUGINFOD_URLS");
+  if (servers != nullptr && *servers != '\0') LetFindDebugFileAskServers();
   TextStyle style;
   style.color = isatty(STDOUT_FILENO) != 0;
   if (!request.core.empty()) return InspectFile(request, style);

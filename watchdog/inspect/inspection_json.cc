@@ -82,6 +82,7 @@ void Complete(const PictureThread& thread, const Inspection& inspection, Json* j
 std::string InspectionJson(const Inspection& inspection) {
   const ProcessPicture& picture = inspection.picture;
   Finding carrier;
+  carrier.pid = static_cast<uint32_t>(picture.pid);
   carrier.locks = picture.locks;
   for (const PictureThread& thread : picture.threads) {
     carrier.threads.push_back(ThreadForFinding(picture, thread, &carrier));
