@@ -56,7 +56,9 @@ class Packages(unittest.TestCase):
             run("debootstrap", "--variant=minbase", "bookworm", tree, timeout=900)
         else:
             self.skipTest("debootstrap is not installed")
-        in_tree = lambda *command: run("chroot", tree, *command, env={
+        # Its /proc and /dev are mounted where nobody else sees them, and go with the command.
+        enter = ('mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"')
+        in_tree = lambda *command: run("unshare", "--mount", "sh", "-c", enter, tree, *command, env={
             **os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
         listing = lambda: set(run("find", tree / "usr", tree / "etc", "-xdev", "-not", "-path",
                                   "*/var/*").splitlines())
@@ -76,6 +78,8 @@ class Packages(unittest.TestCase):
         self.assertIn("usage: lockwarden report", in_tree("lockwarden", "report", "--help"))
         self.assertEqual(in_tree("lockwarden", "run", "--incidents=/tmp/i", "--", "/bin/echo", "done"),
                          "done\n")
+        self.assertIn("-F _lockwarden", in_tree(
+            "bash", "-c", ". /usr/share/bash-completion/completions/lockwarden; complete -p lockwarden"))
         in_tree("apt-get", "-q", "-y", "purge", "lockwarden", "liblockwarden")
         left = {path for path in listing() - before if "ld.so.cache" not in path}
         self.assertEqual(left, set())

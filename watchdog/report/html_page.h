@@ -47,7 +47,7 @@ article.warning{border-left-color:var(--warn)}
 .story,.list{margin:.2rem 0;padding-left:1.1rem;overflow-wrap:anywhere}
 .quiet,.place,figcaption{color:var(--quiet);font-size:.85rem;font-weight:400}
 figure{margin:.9rem 0;overflow-x:auto}
-svg{max-width:100%;height:auto}
+svg{max-width:max(100%,38rem);height:auto}
 svg text{font:13px system-ui,"DejaVu Sans",sans-serif;text-anchor:middle;fill:var(--text)}
 svg .name{font-weight:600}svg .small{font-size:11px;fill:var(--quiet)}
 svg .node rect{fill:var(--thread);stroke:var(--quiet);stroke-width:1.25}
