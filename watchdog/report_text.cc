@@ -26,8 +26,9 @@ bool HappensNow(FindingKind kind) {
 
 void WriteStory(const Finding& finding, TextWriter* out) {
   const Ink ink = HappensNow(finding.kind) ? Ink::kAlarm : Ink::kWarning;
-  out->Line(0, absl::StrCat("lockwarden: ", out->Paint(ink, finding.headline), " (pid ",
-                            finding.pid, ")"));
+  // What was merged from several processes is of none.
+  const std::string process = finding.pid == 0 ? "" : absl::StrCat(" (pid ", finding.pid, ")");
+  out->Line(0, absl::StrCat("lockwarden: ", out->Paint(ink, finding.headline), process));
   for (const std::string& sentence : finding.story) out->Line(2, sentence);
   if (const std::string cycle = CycleLine(finding); !cycle.empty()) {
     out->Line(2, "cycle: " + cycle);

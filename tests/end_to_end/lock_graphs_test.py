@@ -21,6 +21,9 @@ class LockGraphs(support.Case):
         self.assertIn("no single process saw all of it", finding["evidence"])
         self.assertEqual({thread["stack"][0]["function"] for thread in finding["threads"]},
                          {"Forth", "Back"})
+        text = self.run_plain(support.LOCKWARDEN, "report", graphs).out.decode()
+        self.assertIn("merged from 2 processes\n", text)
+        self.assertRegex(text, r"taken at Forth, halves.c:\d+\) while it holds a mutex of accounts")
 
     def test_a_process_without_nested_locks_leaves_nothing(self):
         graphs = self.folder / "graphs"

@@ -161,6 +161,7 @@ TEST(OptionsTest, FilesBecomeAbsolute) {
   EXPECT_EQ(options->suppressions, "/here/s");
   EXPECT_EQ(options->baseline, "/b");
   EXPECT_EQ(options->write_baseline, "/here/w");
+  EXPECT_EQ(FromCommandLine({"--lock-graph=g"})->lock_graph, "/here/g");
   EXPECT_FALSE(FromCommandLine({"--baseline="}).ok());
 }
 
@@ -213,6 +214,10 @@ TEST(CommandLineTest, WhatIsAskedForIsRecognised) {
   EXPECT_EQ(ParseCommandLine({"run", "--help"})->what, What::kHelp);
   EXPECT_EQ(ParseCommandLine({"--version"})->what, What::kVersion);
   EXPECT_EQ(ParseCommandLine({"run", "x"})->what, What::kRun);
+  EXPECT_EQ(ParseCommandLine({"report", "x", "-y"})->arguments,
+            (std::vector<std::string>{"x", "-y"}));
+  EXPECT_EQ(ParseCommandLine({"report", "--help"})->help_on, "report");
+  EXPECT_EQ(ParseCommandLine({"report", "--", "--help"})->what, What::kReport);
   EXPECT_FALSE(ParseCommandLine({"ruin"}).ok());
   EXPECT_FALSE(ParseCommandLine({"--format=json"}).ok());
 }

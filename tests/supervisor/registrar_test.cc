@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "hello_client.h"
+#include "runtime/include/lockwarden/test_run.h"
 #include "run_process.h"
 #include "watchdog/other_judge.h"
 
@@ -155,6 +156,28 @@ TEST(ReadStepAsideTest, TellsTheReasonOfThisRunsProcessesOnly) {
   --notice.layout_version;
   notice.magic[0] = '?';
   EXPECT_EQ(read(sizeof notice), std::nullopt);
+}
+
+TEST(ReadTestNoticeTest, TakesThisRunsProcessesOnly) {
+  const std::string token(32, 'a');
+  TestNotice notice;
+  std::memcpy(notice.magic, TestNotice::kMagic, sizeof notice.magic);
+  notice.version = TestNotice::kVersion;
+  notice.kind = TestNotice::kEnds;
+  std::memset(notice.token, 'a', sizeof notice.token);
+  std::memset(notice.name, 'x', sizeof notice.name);  // no NUL: trusted for nothing
+  const auto read = [&](size_t size) {
+    return ReadTestNotice({reinterpret_cast<const char*>(&notice), size}, token);
+  };
+  ASSERT_TRUE(read(sizeof notice).has_value());
+  EXPECT_TRUE(read(sizeof notice)->ends);
+  EXPECT_EQ(read(sizeof notice)->name, std::string(sizeof notice.name, 'x'));
+  EXPECT_FALSE(read(sizeof notice - 1).has_value());
+  notice.token[31] = 'b';
+  EXPECT_FALSE(read(sizeof notice).has_value());
+  notice.token[31] = 'a';
+  ++notice.version;
+  EXPECT_FALSE(read(sizeof notice).has_value());
 }
 
 TEST_F(RegistrarTest, RefusalDoesNotStandInTheWayOfTheNextOne) {

@@ -66,7 +66,8 @@ struct GraphWitnessKey {
   bool gates_dropped = false;          // more locks were held than were noted
   uint8_t from_mode = 0, to_mode = 0;  // ledger::Mode
   std::vector<std::pair<GraphText, uint8_t>> gates;  // further classes held, sorted
-  GraphText from_site = nullptr, to_site = nullptr;  // "function\tfile\tline\tmodule\toffset"
+  // Up to three frames, a line each: "function\tfile\tline\tmodule\toffset".
+  GraphText from_site = nullptr, to_site = nullptr;
 };
 struct WitnessLess {
   bool operator()(const GraphWitnessKey& a, const GraphWitnessKey& b) const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -40,15 +41,19 @@ std::string Processes(uint64_t count, const char* more) {
 }
 
 StackTrace SiteStack(const std::string& site) {
-  const std::vector<std::string> parts = absl::StrSplit(site, '\t');
-  if (parts.size() != 5) return {};
-  StackFrame frame;
-  frame.function = parts[0];
-  frame.file = parts[1];
-  if (!absl::SimpleAtoi(parts[2], &frame.line)) frame.line = 0;
-  frame.module = parts[3];
-  if (!absl::SimpleHexAtoi(parts[4], &frame.module_offset)) frame.module_offset = 0;
-  return {frame};
+  StackTrace stack;
+  for (absl::string_view line : absl::StrSplit(site, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> parts = absl::StrSplit(line, '\t');
+    if (parts.size() != 5) continue;
+    StackFrame frame;
+    frame.function = parts[0];
+    frame.file = parts[1];
+    if (!absl::SimpleAtoi(parts[2], &frame.line)) frame.line = 0;
+    frame.module = parts[3];
+    if (!absl::SimpleHexAtoi(parts[4], &frame.module_offset)) frame.module_offset = 0;
+    stack.push_back(std::move(frame));
+  }
+  return stack;
 }
 
 class Judge {
@@ -143,6 +148,8 @@ class Judge {
     lock.kind = entry.kind;
     lock.label = absl::StrCat("a ", entry.kind, " of ", entry.label);
     lock.lock_class = entry.label;
+    // Else its label ends in a line, which is no part of what a fingerprint is made of.
+    lock.class_declared = !absl::StartsWith(*entry.key, "site ");
     finding->locks.push_back(std::move(lock));
     return finding->locks.size() - 1;
   }

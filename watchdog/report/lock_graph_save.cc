@@ -25,6 +25,7 @@ namespace {
 constexpr uint32_t kBatch = 4096;
 constexpr uint32_t kMostEdges = 1u << 20;
 constexpr uint32_t kMainSerial = 1;
+constexpr size_t kFramesKept = 3;
 constexpr size_t kMostName = 2000;  // bytes of a function's or a file's
 
 const StackFrame* UserFrame(const StackTrace& visible) {
@@ -126,20 +127,20 @@ class Saver {
     return id;
   }
 
-  // "function\tfile\tline\tmodule\toffset" of the innermost frame of the program's own.
+  // The innermost frames of the program's own, a line each, its fields separated by tabs.
   GraphText SiteOf(uint32_t stack, uint64_t site) {
     const auto [known, fresh] = sites_.try_emplace({stack, site}, nullptr);
     if (!fresh) return known->second;
-    const StackTrace visible = VisibleFrames(parts_.Stack(stack, site));
-    const StackFrame* const frame = UserFrame(visible);
-    const GraphText text = graph_.Intern(
-        frame == nullptr
-            ? std::string()
-            : absl::StrFormat("%s\t%s\t%d\t%s\t%#x",
-                              Printable(frame->function.substr(0, kMostName)),
-                              Printable(frame->file.substr(0, kMostName)), frame->line,
-                              Printable(Basename(frame->module)), frame->module_offset));
-    return sites_[{stack, site}] = text;
+    std::string text;
+    size_t frames = 0;
+    for (const StackFrame& frame : VisibleFrames(parts_.Stack(stack, site))) {
+      if (!IsUserFrame(frame) || ++frames > kFramesKept) continue;
+      absl::StrAppendFormat(&text, "%s%s\t%s\t%d\t%s\t%#x", text.empty() ? "" : "\n",
+                            Printable(frame.function.substr(0, kMostName)),
+                            Printable(frame.file.substr(0, kMostName)), frame.line,
+                            Printable(Basename(frame.module)), frame.module_offset);
+    }
+    return sites_[{stack, site}] = graph_.Intern(text);
   }
 
   void Add(const EdgeInfo& edge) {
