@@ -228,7 +228,8 @@ class Watchdog::Impl {
       desk_->Take(&finding, own_->reader());
       ActOnDeadlock(finding, now_ns);
     }
-    ActOnStalls(now_ns);
+    ClimbDeadlock(now_ns);
+    ClimbStall(now_ns);
     if (restart_at_ns_ != 0 && now_ns >= restart_at_ns_) Restart();
     if (own_->kill_at_ns != 0 && now_ns >= own_->kill_at_ns &&
         (now_ns >= own_->kill_latest_ns || !IsDumpingCore(pid_))) {
@@ -238,33 +239,64 @@ class Watchdog::Impl {
 
   void ActOnDeadlock(const Finding& finding, uint64_t now_ns) {
     if (!ActsOn(finding.kind, Confidence::kProven, options_.profile)) return;  // another kind
-    if (options_.on_deadlock == DeadlockAction::kReport ||
-        options_.on_deadlock == DeadlockAction::kDump) {
-      return;
-    }
+    const Ladder& ladder = options_.on_deadlock;
+    if (ladder.OnlyTells() || own_->deadlock.ladder != nullptr) return;
     if (!ActsOn(finding.kind, finding.confidence, options_.profile)) {
-      desk_->Notice(absl::StrCat("did not ", ActionName(options_.on_deadlock), ": the deadlock is ",
+      desk_->Notice(absl::StrCat("did not ", ActionName(ladder.hardest()), ": the deadlock is ",
                                  ConfidenceName(finding.confidence), ", and profile=",
                                  ProfileName(options_.profile), " wants better proof"));
       return;
     }
-    ProgramEnd end;
-    end.deadlocked = true;
-    Act(options_.on_deadlock, end, 0, now_ns);
+    own_->deadlock = {&ladder, 0, now_ns};
   }
 
-  void ActOnStalls(uint64_t now_ns) {
-    const DeadlockAction action = options_.on_stall;
-    if (action == DeadlockAction::kReport || action == DeadlockAction::kDump || acted_) return;
+  void ClimbDeadlock(uint64_t now_ns) {
+    if (own_->deadlock.ladder == nullptr) return;
+    ProgramEnd end;
+    end.deadlocked = true;
+    ClimbOn(&own_->deadlock, end, 0, "", 0, now_ns);
+  }
+
+  void ClimbStall(uint64_t now_ns) {
+    if (options_.on_stall.OnlyTells() || own_->deadlock.ladder != nullptr) return;
     const std::vector<Stall> stalls = own_->judge().stalls().now();
-    const Stall* stall = StallToActOn(stalls, options_, now_ns);
-    if (stall == nullptr) return;
-    desk_->Notice(absl::StrCat("heartbeat \"", stall->heartbeat, "\" has stayed away for ",
-                               absl::FormatDuration(options_.stall_grace),
-                               " since its report: will ", ActionName(action), " pid ", pid_));
+    const StallVerdict verdict = JudgeStalls(stalls, options_.stall_quorum);
+    Climb* const climb = &own_->stall;
+    if (verdict.stall == nullptr) {
+      *climb = Climb();
+      return;
+    }
+    if (climb->ladder == nullptr) {
+      climb->ladder = &options_.on_stall.For(StallKindName(verdict.stall->kind));
+    }
+    if (climb->done == 0) climb->since_ns = verdict.since_ns;
     ProgramEnd end;
     end.stalled = true;
-    Act(action, end, stall->tid, now_ns);
+    const auto grace_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.stall_grace));
+    ClimbOn(climb, end, verdict.stall->tid,
+            absl::StrCat("heartbeat \"", verdict.stall->heartbeat, "\" has stayed away for ",
+                         absl::FormatDuration(options_.stall_grace), " since its report"),
+            grace_ns, now_ns);
+  }
+
+  // The report is out already, and a core of a process is copied by another only: those rungs are
+  // no more than their delay here.
+  void ClimbOn(Climb* climb, const ProgramEnd& end, uint32_t tid, const std::string& line,
+               uint64_t first_delay_ns, uint64_t now_ns) {
+    while (!acted_) {
+      const Rung* const rung =
+          climb->ladder->Due(climb->done, climb->since_ns, first_delay_ns, now_ns);
+      if (rung == nullptr) return;
+      ++climb->done;
+      climb->since_ns = now_ns;
+      if (rung->action != DeadlockAction::kAbort && rung->action != DeadlockAction::kRestart) {
+        continue;
+      }
+      if (!line.empty()) {
+        desk_->Notice(absl::StrCat(line, ": will ", ActionName(rung->action), " pid ", pid_));
+      }
+      Act(rung->action, end, tid, now_ns);
+    }
   }
 
   // Once: what comes after it is the end of this life.
