@@ -14,7 +14,8 @@ struct TextStyle {
   std::string incidents{};
 };
 
-// Begins with "lockwarden: HEADLINE (pid N)", ends with a newline. The story first,
+// Begins with "lockwarden: HEADLINE (pid N)" (without the pid if it is 0: merged from several
+// processes), ends with a newline. The story first,
 // then stacks, then evidence, advice, fingerprint and incident. What the program named
 // is escaped: it cannot forge a line or drive a terminal.
 std::string FormatText(const Finding& finding, const TextStyle& style);

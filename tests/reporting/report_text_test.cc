@@ -72,8 +72,8 @@ TEST(ReportTextTest, IndexesOutOfRangeAreSurvived) {
 TEST(ReportTextTest, EmptyFindingStillSaysItsHeadlineAndConfidence) {
   Finding finding;
   finding.headline = "STALL: thread 1";
-  EXPECT_EQ(FormatText(finding, {}), "lockwarden: STALL: thread 1 (pid 0)\n\n"
-                                     "confidence: possible\n\n");
+  EXPECT_EQ(FormatText(finding, {}), "lockwarden: STALL: thread 1\n\n"
+                                     "confidence: possible\n\n");  // 0 is nobody's pid
 }
 
 TEST(ReportTextTest, HundredThreadsBehindInOnePlaceShareOneStack) {
