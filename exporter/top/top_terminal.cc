@@ -2,15 +2,16 @@
 #include "exporter/top/top_terminal.h"
 
 #define NCURSES_NOMACROS
+#include <langinfo.h>
 #include <ncurses.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
-
-#include <langinfo.h>
 
 #include "absl/strings/match.h"
 
@@ -110,7 +111,14 @@ bool TopTerminal::WaitForKey(int milliseconds, const TopData& data, TopState* st
       {'\r', TopKey::kEnter},       {KEY_BACKSPACE, TopKey::kBackspace},
       {127, TopKey::kBackspace},    {'\b', TopKey::kBackspace},
       {kEscape, TopKey::kEscape}};
-  if (key == ERR) return false;
+  if (key == ERR) {
+    // A terminal that is gone is not waited for: there is nobody to show anything to.
+    pollfd input = {STDIN_FILENO, POLLIN, 0};
+    if (poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
+      state->quit = true;
+    }
+    return false;
+  }
   for (const auto& [code, named] : kKeys) {
     if (code == key) {
       Press(named, state);

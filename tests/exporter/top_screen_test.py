@@ -1,5 +1,7 @@
 """`lockwarden top` as a person meets it: in a terminal of 80 columns and 24 lines, which tmux
 plays, with keys sent to it and its screen read."""
+import os
+import pty
 import re
 import shutil
 import subprocess
@@ -66,6 +68,16 @@ class Top(served.Case):
                       "it fills the new size")
         self.keys("q")
         self.see("ended with 0", "it quits, and the terminal is as it was")
+
+    def test_a_terminal_that_is_gone_ends_it(self):
+        self.serve()
+        master, slave = pty.openpty()
+        process = self.start([support.LOCKWARDEN, "top"], stdin=slave, stdout=slave,
+                             stderr=subprocess.PIPE, env=support.environment(TERM="xterm"))
+        os.close(slave)
+        support.until(lambda: os.read(master, 100), "it draws")
+        os.close(master)  # not its controlling terminal: no signal tells it
+        self.assertEqual(process.wait(support.DEADLINE), 0)
 
     def test_without_a_terminal_it_is_one_pass_of_text(self):
         self.serve()
