@@ -115,7 +115,11 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   view.overhead_seconds = 66;
   LiveView live = LiveView::Empty();
   live.classes.push_back({.name = "a lock.cc:1",
-                          .counts = {9, 2, 10, 11.5, 40.5},
+                          .counts = {.acquisitions = 9,
+                                     .contentions = 10,
+                                     .wait_seconds = 11.5,
+                                     .hold_seconds = 40.5,
+                                     .shared = 2},
                           .waiters = 41,
                           .oldest_wait_seconds = 42,
                           .oldest_hold_seconds = 43});
