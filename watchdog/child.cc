@@ -99,6 +99,14 @@ void InheritedState::Restore() const {
   pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
 }
 
+pid_t ReapOne(int* status) {
+  pid_t pid;
+  do {
+    pid = waitpid(-1, status, WNOHANG);
+  } while (pid < 0 && errno == EINTR);
+  return pid < 0 ? 0 : pid;
+}
+
 SpawnResult Spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
                   const InheritedState& inherited, bool ends_with_us) {
   SpawnResult result;

@@ -37,6 +37,9 @@ class InheritedState {
   std::vector<int> fds_;  // from 3 up, ascending
 };
 
+// A child that has ended, and how; 0: none has, so far. A signal in between is no answer.
+pid_t ReapOne(int* status);
+
 struct SpawnResult {
   pid_t pid = -1;
   int error = 0;  // errno of the exec, or of the fork when `forked` is false

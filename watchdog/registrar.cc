@@ -2,6 +2,7 @@
 #include "watchdog/registrar.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -86,13 +87,17 @@ std::vector<UniqueFd> Descriptors(const msghdr& message) {
 }
 
 // The process behind a ledger, or nothing when it has ended: its pid may be another's by
-// now, which the start time tells.
+// now, which the start time tells. errno is EIO when it lives, but cannot be asked.
 UniqueFd OpenProcess(int pid, uint64_t start_ticks) {
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.valid()) return pidfd;
   const auto stat = ReadProcessStat(pid);
   const bool comparable = start_ticks != 0 && SharesTimeNamespace(pid);
-  if (!stat.has_value() || (comparable && stat->start_ticks != start_ticks)) pidfd.reset();
+  if (stat.has_value() && !(comparable && stat->start_ticks != start_ticks)) return pidfd;
+  pollfd ended{pidfd.get(), POLLIN, 0};
+  const bool lives = !stat.has_value() && poll(&ended, 1, 0) == 0;
+  pidfd.reset();
+  errno = lives ? EIO : 0;
   return pidfd;
 }
 
@@ -302,7 +307,7 @@ bool Registrar::Hear(const Caller& caller, std::vector<Registration>* out) {
   registration.pid = peer.pid;
   errno = 0;
   registration.pidfd = OpenProcess(peer.pid, (*reader)->identity().start_ticks);
-  if (!registration.pidfd.valid() && OutOfDescriptors()) {
+  if (!registration.pidfd.valid() && (OutOfDescriptors() || errno == EIO)) {
     return Refuse(peer.pid, std::strerror(errno)), true;  // or it would count as ended
   }
   registration.reader = *std::move(reader);

@@ -282,7 +282,7 @@ void Supervisor::TakeSignals(uint64_t now_ns) {
 void Supervisor::Reap(uint64_t now_ns) {
   int status;
   // All children: as pid 1 of a container we are everybody's parent in the end.
-  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+  for (pid_t pid; (pid = ReapOne(&status)) != 0;) {
     if (ReapedOurs(pid, status, now_ns) || pid != program_) continue;
     program_ = 0;
     ProgramEnd end;
@@ -386,7 +386,7 @@ void Supervisor::AwaitHooks() {
     hook_.Look(NowNs());
     dumps_.Look(NowNs());
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    for (pid_t pid; (pid = ReapOne(&status)) != 0;) {
       ReapedOurs(pid, status, NowNs());
     }
   }
