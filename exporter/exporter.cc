@@ -13,7 +13,7 @@
 #include "absl/time/clock.h"
 #include "exporter/live_collector.h"
 #include "exporter/metric_table.h"
-#include "exporter/own_threads.h"
+#include "watchdog/own_threads.h"
 #include "watchdog/own_ledger.h"
 #include "exporter/page_server.h"
 #include "exporter/quiet_signals.h"

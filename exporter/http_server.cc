@@ -19,7 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "exporter/own_threads.h"
+#include "watchdog/own_threads.h"
 #include "exporter/quiet_signals.h"
 
 namespace lockwarden {

@@ -11,7 +11,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "exporter/live_model.h"
-#include "exporter/own_threads.h"
+#include "watchdog/own_threads.h"
 #include "exporter/quiet_signals.h"
 
 namespace lockwarden {

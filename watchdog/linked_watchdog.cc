@@ -27,6 +27,7 @@
 #include "watchdog/mutex.h"
 #include "watchdog/other_judge.h"
 #include "watchdog/own_ledger.h"
+#include "watchdog/own_threads.h"
 #include "watchdog/process_facts.h"
 #include "watchdog/restart_policy.h"
 #include "watchdog/self_restart.h"
@@ -52,14 +53,13 @@ uint64_t ClockNs(clockid_t clock) {
 
 // A thread with every signal blocked: handlers are the program's other threads' business.
 template <class Body>
-std::thread QuietThread(const char* name, Body body) {
+std::thread QuietThread(Body body) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   std::thread thread;
   try {
     thread = std::thread(std::move(body));
-    pthread_setname_np(thread.native_handle(), name);
   } catch (const std::system_error&) {
     // Not joinable: the caller says so.
   }
@@ -72,7 +72,7 @@ class Caller {
  public:
   using Incident = Watchdog::Incident;
   explicit Caller(std::function<void(const Incident&)> callback) : callback_(std::move(callback)) {
-    if (callback_) thread_ = QuietThread("lockwarden-call", [this] { Run(); });
+    if (callback_) thread_ = QuietThread([this] { Run(); });
   }
   ~Caller() {
     {
@@ -104,6 +104,7 @@ class Caller {
   static constexpr size_t kMostWaiting = 64;
 
   void Run() {
+    pthread_setname_np(pthread_self(), "lockwarden-call");
     for (;;) {
       std::optional<Incident> next;
       {
@@ -153,7 +154,7 @@ class Watchdog::Impl {
                         ? ""
                         : absl::StrCat(options_.incidents, "/", finding.incident)});
     });
-    thread_ = QuietThread("lockwarden-dog", [this] { Run(); });
+    thread_ = QuietThread([this] { Run(); });
   }
 
   ~Impl() {
@@ -176,6 +177,7 @@ class Watchdog::Impl {
 
  private:
   void Run() {
+    BeginOwnThread("lockwarden-dog");
     for (;;) {
       const uint64_t now_ns = ClockNs(CLOCK_MONOTONIC);
       if (IsOurs(now_ns)) Look(now_ns);

@@ -17,6 +17,7 @@ target_sources(lockwarden_watchdog PRIVATE
   options.cc
   other_judge.cc
   own_ledger.cc
+  own_threads.cc
   preflight.cc
   preload_env.cc
   process_facts.cc

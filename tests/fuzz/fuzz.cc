@@ -27,6 +27,9 @@
 #include "watchdog/order_rules.h"
 #include "watchdog/process_facts.h"
 #include "watchdog/registrar.h"
+#include "watchdog/report.h"
+#include "watchdog/report/finding_reader.h"
+#include "watchdog/report/lock_graph.h"
 #include "watchdog/self_restart.h"
 #include "watchdog/suppressions.h"
 
@@ -128,6 +131,21 @@ void FuzzRegistration(Bytes bytes) {
   ReadStepAside(bytes, kToken);
 }
 
+void FuzzFinding(Bytes bytes) {
+  const auto finding = ParseFinding(bytes);
+  if (finding.ok()) FormatText(*finding, TextStyle());
+}
+
+void FuzzLockGraph(Bytes bytes) {
+  std::vector<std::string> lines = absl::StrSplit(bytes, '\n');
+  size_t next = 0;
+  ParseLockGraph([&](std::string* line) {
+    if (next == lines.size()) return false;
+    *line = lines[next++];
+    return true;
+  }).IgnoreError();
+}
+
 void FuzzProcessStat(Bytes bytes) { ParseProcessStat(std::string(bytes)); }
 
 void FuzzRestarts(Bytes bytes) { SelfRestart::ParseHistory(bytes, 1u << 30); }
@@ -151,6 +169,8 @@ constexpr Target kTargets[] = {
     {"baseline", FuzzBaseline},
     {"rules", FuzzRules},
     {"registration", FuzzRegistration},
+    {"finding", FuzzFinding},
+    {"lock_graph", FuzzLockGraph},
     {"process_stat", FuzzProcessStat},
     {"restarts", FuzzRestarts},
     {"http", FuzzHttp},

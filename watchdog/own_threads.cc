@@ -1,5 +1,5 @@
 // Looks for the process's one recorder, which may be the preload's or linked in.
-#include "exporter/own_threads.h"
+#include "watchdog/own_threads.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

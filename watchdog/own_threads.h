@@ -1,4 +1,4 @@
-// What each thread of the exporter does first, in a service that is itself recorded.
+// What each thread of ours does first, in a service that is itself recorded.
 //
 // Thread safety: acts on the calling thread.
 #pragma once
