@@ -13,10 +13,10 @@ T Grown(T now, T* seen) {
   return more;
 }
 
-// The same of a count that wraps round.
+// The same of a count that wraps round. At the first look all of it is new, however large.
 uint32_t GrownOfWrapping(uint32_t now, uint32_t* seen) {
   const uint32_t more = now - *seen;
-  if (static_cast<int32_t>(more) <= 0) return 0;
+  if (*seen != 0 && static_cast<int32_t>(more) <= 0) return 0;
   *seen = now;
   return more;
 }

@@ -96,11 +96,11 @@ TEST_F(LiveModelTest, CountsOfRecordsAndCachesAreAddedUpByClassAndEndedOnesKept)
 
 TEST_F(LiveModelTest, WhatWasCountedBeforeTheCountWrappedRoundIsKept) {
   const PackedRef a = AddLock("a");
-  Totals(a).shared = 0x7fff'fff0;
-  Look(kMs);
-  Totals(a).shared = 0xffff'fff0;
-  Look(1000 * kMs);
+  Totals(a).shared = 0xffff'fff0;  // looked at late
+  EXPECT_EQ(Class(*Look(kMs), "a").counts.acquisitions, 0xffff'fff0u);
   Totals(a).shared = 0x10;
+  EXPECT_EQ(Class(*Look(1000 * kMs), "a").counts.acquisitions, 0x1'0000'0010u);
+  Totals(a).shared = 0xe;  // on its way from one place to another
   EXPECT_EQ(Class(*Look(1000 * kMs), "a").counts.acquisitions, 0x1'0000'0010u);
 }
 
