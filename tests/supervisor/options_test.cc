@@ -154,6 +154,12 @@ TEST(OptionsTest, ASwitchNeedsNoValueAndTakesNoWord) {
   EXPECT_EQ(line->program, (std::vector<std::string>{"program", "argument"}));
 }
 
+TEST(OptionsTest, ClassesArePredictedOnRequest) {
+  EXPECT_EQ(FromCommandLine({})->predict, Predict::kLocks);
+  EXPECT_EQ(FromCommandLine({"--predict=classes"})->predict, Predict::kClasses);
+  EXPECT_FALSE(FromCommandLine({"--predict=both"}).ok());
+}
+
 TEST(OptionsTest, FilesBecomeAbsolute) {
   const auto options =
       FromCommandLine({"--suppressions=s", "--baseline=/b", "--write-baseline", "w"});
