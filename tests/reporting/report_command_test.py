@@ -279,6 +279,7 @@ class Inputs(ReportCase):
                 self.assertEqual(result.stderr.count(b"\n"), 1, result.stderr)
                 self.assertIn(str(path).encode(), result.stderr)
                 self.assertIn(b"MISUSE", result.stdout)
+                self.assertEqual(report(path).stdout, b"")  # not "nothing was found"
 
     def test_odd_values_are_left_out_and_harm_nothing(self):
         finding = json.loads(golden("deadlock").read_text())

@@ -192,7 +192,8 @@ class Report {
                       Printable(request_.diff), ":\n", diff_.empty() ? "none\n" : diff_);
     }
     const bool compares = !request_.baseline.empty() || !request_.diff.empty();
-    if (input_.findings.empty()) {
+    // Of what could not be read nothing is known.
+    if (input_.findings.empty() && input_.problems.empty()) {
       text += compares ? "nothing new was found\n" : "nothing was found\n";
     }
     return text;
