@@ -22,7 +22,7 @@ constexpr const char* kActions[] = {"dump", "abort", "restart", "kill"};
 constexpr const char* kActionResults[] = {"ok", "failed"};
 constexpr const char* kSuppressions[] = {"suppression", "baseline", "repeat",
                                          "incident",    "confidence", "dump_limit"};
-constexpr const char* kDumpMethods[] = {"ledger", "ptrace"};
+constexpr const char* kDumpMethods[] = {"ptrace"};
 constexpr const char* kDumpResults[] = {"ok", "partial", "failed"};
 constexpr const char* kClockJumps[] = {"late", "suspend", "stopped"};
 

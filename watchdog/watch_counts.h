@@ -16,7 +16,7 @@ struct WatchCounts {
   // Findings that were not told (suppression, baseline, repeat), and actions that were not taken
   // (confidence: better proof was wanted).
   std::map<std::string, uint64_t> suppressed;
-  // "METHOD,RESULT" of dumps of the stacks of all threads: ledger or ptrace; ok, partial, failed.
+  // "METHOD,RESULT" of dumps of the stacks of all threads: ptrace; ok, partial, failed.
   std::map<std::string, uint64_t> dumps;
   double dump_seconds = 0;  // the last of them
 };
