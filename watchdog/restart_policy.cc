@@ -5,13 +5,25 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
 
 namespace lockwarden {
 namespace {
 constexpr uint64_t kLongestDelayNs = 30'000'000'000;
 constexpr uint64_t kUnlimitedWindowNs = 60'000'000'000;  // for the pause, when there is no limit
 }  // namespace
+
+std::string DescribeEnd(const ProgramEnd& end) {
+  if (end.deadlocked) return "a deadlock";
+  if (end.stalled) return "a stall";
+  if (end.signal == 0) return absl::StrCat("exit code ", end.code);
+  const char* name = sigabbrev_np(end.signal);
+  return name == nullptr ? absl::StrCat("a crash (signal ", end.signal, ")")
+                         : absl::StrCat("a crash (SIG", name, ")");
+}
 
 RestartPolicy::RestartPolicy(const Options& options, std::function<uint64_t()> random)
     : when_(options.restart),

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "watchdog/options.h"
@@ -21,6 +22,9 @@ struct ProgramEnd {
   bool stalled = false;     // ... because of a stall
   bool asked_to_stop = false;  // TERM, INT or QUIT came before: it is not to live on
 };
+
+// "a deadlock", "exit code 1", "a crash (SIGSEGV)". Pure.
+std::string DescribeEnd(const ProgramEnd& end);
 
 class RestartPolicy {
  public:

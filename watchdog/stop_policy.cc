@@ -9,6 +9,10 @@
 
 namespace lockwarden {
 
+bool AsksToStop(int signal) {
+  return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT;
+}
+
 StopPolicy::Step StopPolicy::OnRequest(bool stuck, bool first_hand, uint64_t now_ns) {
   const bool again = asked_;
   asked_ = true;

@@ -40,6 +40,9 @@ class StopPolicy {
   uint64_t deadline_ns_ = 0;
 };
 
+// TERM, INT and QUIT do.
+bool AsksToStop(int signal);
+
 // "TERM", "SIGTERM" or "15"; nothing if there is no such signal, or it cannot be caught.
 std::optional<int> ParseSignal(absl::string_view text);
 

@@ -14,6 +14,7 @@ target_sources(lockwarden_watchdog PRIVATE
   ladder.cc
   ledger_totals.cc
   linked_watchdog.cc
+  option_text.cc
   options.cc
   other_judge.cc
   own_ledger.cc
@@ -40,6 +41,7 @@ target_sources(lockwarden_watchdog PRIVATE
   stop_policy.cc
   supervisor.cc
   supervisor_actions.cc
+  supervisor_end.cc
   supervisor_metrics.cc
   supervisor_service.cc
   suppressions.cc
