@@ -341,9 +341,10 @@ class ManyRestarts(Supervised):
 
         def ledgers():
             return (root / "maps").read_text().count("memfd:")
-        until(lambda: ledgers() <= 2, "the ledgers of ended processes to go")
+        until(lambda: ledgers() == 1, "the ledgers of ended processes to go")
         descriptors = until(
-            lambda: sorted(os.readlink(fd).split(":")[0] for fd in (root / "fd").iterdir()),
+            lambda: sorted(os.path.basename(os.readlink(fd)).split(":")[0]
+                           for fd in (root / "fd").iterdir()),
             "descriptors")
         mapped = ledgers()
         os.write(hold, b"\n")
