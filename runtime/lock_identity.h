@@ -25,10 +25,10 @@ template <Mode kMode>
 __attribute__((always_inline)) inline void CountFor(LockCacheEntry* cached) {
   // Relaxed, all: own cache entry.
   if constexpr (kMode == Mode::kShared) {
-    cached->shared.store(cached->shared.load(std::memory_order_relaxed) + 1,
+    cached->shared.store(cached->shared.load(std::memory_order_relaxed) + 1,  // as above
                          std::memory_order_relaxed);
   } else {
-    cached->exclusive.store(cached->exclusive.load(std::memory_order_relaxed) + 1,
+    cached->exclusive.store(cached->exclusive.load(std::memory_order_relaxed) + 1,  // as above
                             std::memory_order_relaxed);  // as above
   }
 }

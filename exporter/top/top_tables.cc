@@ -210,7 +210,10 @@ std::string Fit(const std::string& text, size_t columns) {
       // What was cut ends in a sign that it was.
       size_t at = fitted.size();
       while (at > 0 && (static_cast<unsigned char>(fitted[at - 1]) & 0xc0) == 0x80) --at;
-      if (at > 0) fitted.replace(at - 1, std::string::npos, ">");
+      if (at > 0) {
+        fitted.resize(at - 1);
+        fitted += '>';
+      }
       return fitted;
     }
     fitted.append(text, i, next - i);

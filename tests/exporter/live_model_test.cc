@@ -55,7 +55,7 @@ class LiveModelTest : public testing::Test {
     for (const ClassSeries& series : view.classes) {
       if (series.name == name) return series;
     }
-    return {.name = "missing", .counts = {}};
+    return {.name = "missing", .counts = {}, .times = {}};
   }
 
   LedgerBuilder ledger_;

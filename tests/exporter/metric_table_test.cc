@@ -120,6 +120,7 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
                                      .wait_seconds = 11.5,
                                      .hold_seconds = 40.5,
                                      .shared = 2},
+                          .times = {},
                           .waiters = 41,
                           .oldest_wait_seconds = 42,
                           .oldest_hold_seconds = 43});
