@@ -83,6 +83,18 @@ std::vector<PictureRef> Moved(const std::vector<std::unique_ptr<Looked>>& looked
   return moved;
 }
 
+// Threads that began after a process's were listed: who waits for anybody may wait for one of them.
+void CountNewcomers(const std::vector<std::unique_ptr<Looked>>& looked) {
+  for (const auto& one : looked) {
+    ProcessPicture& picture = one->inspection.picture;
+    absl::flat_hash_set<uint32_t> known;
+    for (const PictureThread& thread : picture.threads) known.insert(thread.stack.tid);
+    for (const ThreadId& thread : ThreadsOf(picture.pid)) {
+      if (!known.contains(thread.tid)) ++picture.left_out;
+    }
+  }
+}
+
 std::vector<const ProcessPicture*> PicturesOf(const std::vector<std::unique_ptr<Looked>>& looked) {
   std::vector<const ProcessPicture*> pictures;
   for (const auto& one : looked) pictures.push_back(&one->inspection.picture);
@@ -133,6 +145,7 @@ void Judge(std::vector<std::unique_ptr<Looked>>* looked) {
     moved = Moved(*looked, stuck.all);
     if (moved.empty()) break;
   }
+  if (stuck.any()) CountNewcomers(*looked);
   stuck = FindStuckThreads(pictures, moved, /*despite_handlers=*/false);
   const StuckThreads asleep = FindStuckThreads(pictures, moved, /*despite_handlers=*/true);
   for (size_t i = 0; i < looked->size(); ++i) {

@@ -90,6 +90,7 @@ class Maker {
       if (thread.wait.awaited == Awaited::kSystemCall) AskForFileLock(&thread);
       if (thread.waits_for_lock()) thread.lock = AddLock(thread.wait);
       FindOutsiders(living, &thread);
+      ForgetNewcomers(living, &thread);
     }
     for (PictureThread& thread : picture_->threads) thread.doing = Doing(thread);
   }
@@ -105,8 +106,8 @@ class Maker {
     thread->wait.attributes = wait->path.empty() ? wait->identity : wait->path;
     const std::set<int>& holders = wait->conflicting.front().holders;
     thread->outside.assign(holders.begin(), holders.end());
-    if (!wait->complete)
-      thread->wait.note = "some processes could not be asked whether they hold it";
+    thread->others_may_hold = !wait->complete;
+    if (!wait->complete) thread->wait.note = "not every process could be asked whether it holds it";
   }
 
   // An owner that is no thread of this process: of another one that shares the lock, or gone.
@@ -115,6 +116,17 @@ class Maker {
     if (living.contains(thread->wait.owners.front())) return;
     thread->outside_owner = thread->wait.owners.front();
     thread->wait.owners.clear();
+  }
+
+  // An owner that was not listed may have ended, or have begun after the list was made.
+  void ForgetNewcomers(const absl::flat_hash_set<uint32_t>& living, PictureThread* thread) {
+    std::vector<uint32_t>& owners = thread->wait.owners;
+    if (owners.empty() || living.contains(owners.front())) return;
+    const KernelThread now = source_.kernel->Thread(owners.front());
+    if (!now.exists || now.state == 'Z' || now.state == 'X') return;
+    thread->wait.note = "its holder began while the process was looked at";
+    owners.clear();
+    ++picture_->left_out;
   }
 
   size_t AddLock(const DecodedWait& wait) {

@@ -23,9 +23,10 @@ struct PictureThread {
   DecodedWait wait;
   size_t lock = 0;    // index into ProcessPicture::locks, when it waits for one
   std::string doing;  // a clause: "waits for mutex 2, which thread 'a' (tid 7) holds"
-  // Processes of which any thread could end the wait; 0 is never among them. Their locks on files.
+  // Processes of which any thread could end the wait; 0 is never among them.
   std::vector<int> outside;
-  uint32_t outside_owner = 0;  // a tid of another process, as this one sees it; 0: none
+  bool others_may_hold = false;  // beside `outside`: some processes could not be asked
+  uint32_t outside_owner = 0;    // a tid of another process, as this one sees it; 0: none
 
   bool waits_for_lock() const {
     return wait.awaited != Awaited::kNothing && wait.awaited != Awaited::kSystemCall &&

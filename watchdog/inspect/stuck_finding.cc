@@ -86,6 +86,14 @@ class Teller {
               "process can change"
             : "lock words and kernel: each of these threads sleeps without a time limit on what it "
               "is said to wait for, and the locks themselves name these holders");
+    const bool doubtful = std::any_of(places_.begin(), places_.end(), [this](const auto& place) {
+      return At(place.first).others_may_hold;
+    });
+    if (doubtful) {
+      finding_.confidence = std::min(finding_.confidence, Confidence::kLikely);
+      finding_.evidence.push_back(
+          "not had: some processes could not be asked whether they hold the file, too");
+    }
     if (evidence_.confirmed) {
       finding_.evidence.push_back("looked twice: none of them has run in between");
     }
