@@ -74,14 +74,14 @@ Access WhyRefused(int pid) {
   const bool capable = (own.effective >> CAP_SYS_PTRACE & 1) != 0;
   const std::string as_root = absl::StrCat("Run it as root: sudo lockwarden inspect ", pid, ".");
   if (capable) {
-    if (NamespaceOf("self", "user") != NamespaceOf(std::to_string(pid), "user")) {
+    const std::string space = NamespaceOf(std::to_string(pid), "user");
+    if (!space.empty() && space != NamespaceOf("self", "user")) {
       return {Access::Kind::kPartial,
-              "it lives in a user namespace in which this process has no "
-              "CAP_SYS_PTRACE",
+              "it lives in a user namespace in which this process has no CAP_SYS_PTRACE",
               "Run lockwarden outside that container, as the host's root."};
     }
     return {Access::Kind::kPartial,
-            "a security module (AppArmor, SELinux) or a system-call filter of this container "
+            "a security module (AppArmor, SELinux), another user namespace or a system-call filter "
             "forbids it, though CAP_SYS_PTRACE is there",
             "Look into the kernel's log; a container may need --security-opt seccomp=unconfined."};
   }
