@@ -158,6 +158,7 @@ bool Supervisor::End(DeadlockAction action, EndedByUs why, WatchedProcess* proce
     ++counts_.actions["restart,ok"];
     return true;
   }
+  if (process->kill_at_ns != 0) return false;  // it is being aborted: its time is not extended
   if (!(tid != 0 && process->SignalThread(tid, SIGABRT)) && !process->Signal(SIGABRT)) {
     if (errno != ESRCH) {
       ++counts_.actions["abort,failed"];
