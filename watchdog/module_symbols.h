@@ -2,8 +2,8 @@
 // its debug information say about addresses in it (elfutils' libdwfl).
 //
 // Separate debug files are looked for in /usr/lib/debug by build id, and by debug link
-// beside the file and below /usr/lib/debug. Must never: ask a debuginfod server; that is
-// why libdwfl's standard way of finding debug files is not used.
+// beside the file and below /usr/lib/debug. Must never: ask a debuginfod server, unless
+// watchdog/debug_file.h was told to; that is why libdwfl's standard way is not used.
 // Not thread-safe.
 #pragma once
 

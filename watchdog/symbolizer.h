@@ -2,7 +2,8 @@
 // is stuck (elfutils), so it works for a process that hangs in malloc or the loader,
 // and for one that is dead.
 //
-// Not thread-safe. Must never: touch the program, or fetch anything over a network.
+// Not thread-safe. Must never: touch the program, or fetch anything over a network (but see
+// LetFindDebugFileAskServers).
 #pragma once
 
 #include <memory>
