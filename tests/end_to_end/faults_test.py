@@ -34,6 +34,8 @@ ERRORS = {
 WRITING = ("fchmod", "fsync", "mkdirat", "pwrite64", "renameat2")
 # What cannot be removed stays, be it the directory that was made to see whether one can be.
 REMOVING = ("unlinkat", "rmdir")
+# What eventfd_write writes, as strace shows it.
+EVENT = r', "\1\0\0\0\0\0\0\0", 8)'
 # One line at the start, before the program runs.
 EXIT_USAGE = 64
 EXIT_FINDINGS = 66
@@ -63,6 +65,8 @@ class Faults(Case):
             name = line.split("(", 1)[0]
             seen[name] += 1
             begun |= line.startswith("fcntl(0, F_GETFD")  # the first that main does
+            if EVENT in line:  # a counter in the kernel, which has always room for one
+                continue
             if begun and name in ERRORS and (name != "mmap" or "MAP_SHARED" in line):
                 ours[name].append(seen[name])
         return ours
@@ -76,7 +80,9 @@ class Faults(Case):
         with self.subTest(call=name, ordinal=ordinal, error=error):
             self.assertIn(result.code, (0, EXIT_USAGE, EXIT_FINDINGS), result.err)
             self.assertTrue(told or lost, result.err)
-            self.assertEqual(result.code == EXIT_FINDINGS, told, result.err)
+            # A report that was cut short is a finding all the same.
+            self.assertEqual(result.code == EXIT_FINDINGS, told or b"cut short" in result.err,
+                             result.err)
             if result.code == EXIT_USAGE:
                 self.assertEqual(result.err.count(b"\n"), 1, result.err)
             incidents = list(self.incidents.iterdir()) if self.incidents.exists() else []
