@@ -142,6 +142,8 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
   view.restart_budget_remaining = 19;
   view.incidents = {{"stall", 20}};
   view.incident_write_errors = 21;
+  view.last_incident = "the-id";
+  view.last_incident_seconds = 1021;
   view.watchdog_checks = 22;
   view.watchdog_last_check_timestamp_seconds = 23;
   view.watchdog_check_seconds = 24;
@@ -209,6 +211,7 @@ TEST(MetricTableTest, EachNumberOfTheViewReachesItsOwnFamily) {
       {"lockwarden_restart_budget_remaining", "", 19},
       {"lockwarden_incidents_total", "stall", 20},
       {"lockwarden_incident_write_errors_total", "", 21},
+      {"lockwarden_incident_last_timestamp_seconds", "the-id", 1021},
       {"lockwarden_watchdog_checks_total", "", 22},
       {"lockwarden_watchdog_last_check_timestamp_seconds", "", 23},
       {"lockwarden_watchdog_check_seconds", "", 24},
