@@ -21,6 +21,7 @@ struct Values {
 Values ValuesOf(const CommandOption& option) {
   Values values;
   for (absl::string_view part : absl::StrSplit(option.syntax, '|')) {
+    part = part.substr(0, part.find('['));  // what may follow the word
     if (absl::StartsWith(part, "FILE")) {
       values.files = true;
     } else if (part == "DIR") {
