@@ -137,7 +137,7 @@ class Helper(HelperCase):
     def test_metrics_and_serve_find_it(self):
         threaded = self.python(THREADED)
         helper = self.helper_of(threaded.pid)
-        name = re.compile(rf"/{os.getuid()}/{helper}(-\d+)?$", re.MULTILINE)
+        name = re.compile(rf"/{os.getuid()}/{helper}(/\d+)?$", re.MULTILINE)
         until(lambda: name.search(pathlib.Path("/proc/net/unix").read_text()),
               "the name by which serve finds it")
         threaded.stdin.close()

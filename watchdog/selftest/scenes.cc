@@ -195,6 +195,10 @@ constexpr HangScene kScenes[] = {
 absl::Span<const HangScene> Scenes() { return kScenes; }
 
 void Play(const HangScene& scene) {
+  // The command blocks what a supervisor listens for.
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   scene.hang();
   for (;;) pause();
 }
