@@ -2,10 +2,17 @@
 #include "runtime/hold_timer.h"
 
 #include "runtime/recorder.h"
+#include "runtime/sandbox.h"
 #include "runtime/this_clock.h"
 
 namespace lockwarden::ledger {
 namespace {
+
+// Without a clock every hold seems to take no time.
+uint64_t HoldClockNs() {
+  // Relaxed: set by this thread, or for another's sake.
+  return strict_mode.load(std::memory_order_relaxed) ? 0 : MonotonicNs();
+}
 
 constexpr uint64_t kBetweenTimedHoldsNs = 1'000'000;
 
@@ -45,10 +52,10 @@ uint32_t ChooseNextTimedHold(ThreadRecord* record, uint64_t now_ns) {
   return stands_for;
 }
 
-void PassTimedHold(ThreadRecord* record) { ChooseNextTimedHold(record, MonotonicNs()); }
+void PassTimedHold(ThreadRecord* record) { ChooseNextTimedHold(record, HoldClockNs()); }
 
 void TimeNewestHold(ThreadRecord* record, uint32_t frame) {
-  TimeNewestHold(record, frame, MonotonicNs());
+  TimeNewestHold(record, frame, HoldClockNs());
 }
 
 void TimeNewestHold(ThreadRecord* record, uint32_t frame, uint64_t now_ns) {
@@ -82,7 +89,7 @@ int TimeHoldAfterHook(ThisThread* self, ThreadRecord* record, int rc) {
   return rc;
 }
 
-void EndTimedHold(ThreadRecord* record, PackedRef ref) { EndTimedHold(record, ref, MonotonicNs()); }
+void EndTimedHold(ThreadRecord* record, PackedRef ref) { EndTimedHold(record, ref, HoldClockNs()); }
 
 void EndTimedHold(ThreadRecord* record, PackedRef ref, uint64_t now_ns) {
   if (ref == 0) return;
@@ -91,7 +98,7 @@ void EndTimedHold(ThreadRecord* record, PackedRef ref, uint64_t now_ns) {
     const TimedHold timed = hold;
     hold = {};
     LockTimes* times = TimesOf(TheLedger().Table<LockRecord>(kLocks)[IndexOf(ref)]);
-    if (times != nullptr) Count(times->holds, now_ns - timed.since_ns, timed.stands_for);
+    if (times != nullptr && now_ns >= timed.since_ns) Count(times->holds, now_ns - timed.since_ns, timed.stands_for);
     return;
   }
 }
