@@ -98,7 +98,9 @@ void EndTimedHold(ThreadRecord* record, PackedRef ref, uint64_t now_ns) {
     const TimedHold timed = hold;
     hold = {};
     LockTimes* times = TimesOf(TheLedger().Table<LockRecord>(kLocks)[IndexOf(ref)]);
-    if (times != nullptr && now_ns >= timed.since_ns) Count(times->holds, now_ns - timed.since_ns, timed.stands_for);
+    if (times != nullptr && now_ns >= timed.since_ns) {
+      Count(times->holds, now_ns - timed.since_ns, timed.stands_for);
+    }
     return;
   }
 }
