@@ -59,7 +59,7 @@ std::vector<const TopThread*> Threads(const TopData& data, const TopState& state
 std::string Rate(double rate) {
   if (rate >= 1e7) return absl::StrFormat("%.0fM", rate / 1e6);
   if (rate >= 1e4) return absl::StrFormat("%.0fk", rate / 1e3);
-  return absl::StrFormat(rate < 10 && rate > 0 ? "%.1f" : "%.0f", rate);
+  return absl::StrFormat("%.*f", rate < 10 && rate > 0 ? 1 : 0, rate);
 }
 
 std::vector<std::string> Cells(const TopClass& it) {

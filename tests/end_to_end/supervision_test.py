@@ -164,6 +164,7 @@ class Stopping(Supervised):
             PYTHON, "-c", DEAF_AND_DEADLOCKED, flags=["--on_deadlock=report"]))
         until(self.findings, "the deadlock")
         output.type(b"\x03")
+        output.until(b"^C")  # the terminal has sent the signal; two at a time would be one
         until(lambda: signal.SIGINT not in pending(output.pid), "the first")
         output.type(b"\x03")
         self.assertEqual(output.wait(), -signal.SIGKILL)

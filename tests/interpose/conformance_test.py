@@ -84,6 +84,11 @@ class EveryHook(unittest.TestCase):
         self.assertEqual(sorted(hooks() - called), [])
 
 
+# The table does much that deserves a finding: they go to files. One row holds a thousand locks at
+# once, others leave no room on their stacks to unwind in: both are counted.
+MAY_SAY = "lockwarden: (dropped records: (held_list|stack) [0-9]+|[0-9]+ findings? .*)"
+
+
 class TheAnswersAreTheSame(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -110,32 +115,38 @@ class TheAnswersAreTheSame(unittest.TestCase):
     def test_when_run_again(self):
         self.expect_same(rows())
 
+    def expect_same_preloaded(self, options="", **changes):
+        self.expect_same(rows(
+            LD_PRELOAD=self.preload,
+            LOCKWARDEN_OPTIONS=f"report=report,incidents=incidents,{options}", **changes), MAY_SAY)
+
     def test_under_the_preload(self):
-        self.expect_same(rows(LD_PRELOAD=self.preload))
+        self.expect_same_preloaded()
+
+    def test_under_the_preload_without_a_helper(self):
+        self.expect_same(rows(LD_PRELOAD=self.preload, LOCKWARDEN_OPTIONS="watchdog=off"))
 
     def test_under_the_preload_however_it_is_set(self):
         for profile in ("test", "production"):
             for stacks in ("full", "site", "off"):
                 with self.subTest(profile=profile, stacks=stacks):
-                    options = f"profile={profile},stacks={stacks}"
-                    self.expect_same(rows(LD_PRELOAD=self.preload, LOCKWARDEN_OPTIONS=options))
+                    self.expect_same_preloaded(
+                        f"profile={profile},stacks={stacks},on_deadlock=report")
 
     def test_under_the_preload_with_every_symbol_bound_at_once(self):
-        self.expect_same(rows(LD_PRELOAD=self.preload, LD_BIND_NOW="1"))
+        self.expect_same_preloaded(LD_BIND_NOW="1")
 
     def test_under_a_supervisor(self):
         for profile in ("test", "production"):
             for stacks in ("full", "site", "off"):
                 with self.subTest(profile=profile, stacks=stacks):
-                    # The table does much that deserves a finding: they go to files, and
-                    # the code stays the program's. One row holds a thousand locks at once,
-                    # others leave no room on their stacks to unwind in: both are counted.
+                    # The code stays the program's.
                     code = ["--exitcode=0"] if profile == "test" else []
                     self.expect_same(rows(
                         self.lockwarden, "run", f"--profile={profile}", f"--stacks={stacks}",
                         "--on-deadlock=report", *code, "--report=report",
                         "--incidents=incidents", "--",
-                    ), may_say="lockwarden: (dropped records: (held_list|stack) [0-9]+|[0-9]+ findings? .*)")
+                    ), MAY_SAY)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,9 @@ DROPPED = "lockwarden: dropped records: {} {}"
 class Situations(Case):
     binary = "situations"
 
-    def same(self, name, bare=(), run=(), binary=None, wanted=None, **options):
-        """Runs the situation in all three ways; `bare` and `run` are the lines that are due."""
+    def same(self, name, bare=(), run=(), binary=None, wanted=None, crash=None, **options):
+        """Runs the situation in all three ways; `bare` and `run` are the lines that are due, and
+        `crash` the signal of which `run` tells that the program died of it."""
         command = [program(binary or self.binary), name]
         plain = self.run_plain(*command, **options)
         self.assertNotEqual(plain.code, 90, plain.err)
@@ -42,6 +43,12 @@ class Situations(Case):
             filter(None, [str(PRELOAD), base.get("LD_PRELOAD")])))
         self.expect("bare", plain, self.run_plain(*command, env=env, **options), bare)
         supervised = self.run_supervised(*command, env=base, **options)
+        told = [line for line in supervised.err.decode().splitlines(keepends=True)
+                if line.startswith("lockwarden: CRASH: ")]
+        self.assertEqual(len(told), int(crash is not None), supervised.err)
+        for line in told:
+            self.assertIn(f" was killed by {crash}; ", line)
+            supervised.err = supervised.err.replace(line.encode(), b"")
         self.expect("run", plain, supervised, run)
         self.assertEqual(supervised.findings, [])
         return plain
@@ -71,10 +78,15 @@ class ProcessLife(Situations):
         # Where their stacks end is not known.
         self.same("raw-threads", run=[DROPPED.format("stack", 2)])
 
+    def test_a_death_with_locks_held_is_told_by_run(self):
+        for name, signal in (("end-abort", "SIGABRT"), ("end-fault", "SIGSEGV")):
+            with self.subTest(name):
+                self.same(name, crash=signal)
+
 
 add(ProcessLife, "fork-inherited-locks", "fork-generations", "fork-in-handler", "fork-raw",
     "fork-handlers-that-lock", "vfork-exit", "vfork-exec", "daemon", "end-return", "end-exit",
-    "end-_exit", "end-quick_exit", "end-abort", "end-fault", "end-kill", "end-terminate",
+    "end-_exit", "end-quick_exit", "end-kill", "end-terminate",
     "end-fault-handler", "end-from-a-thread", "end-main-thread-exits", "shell")
 
 
@@ -337,20 +349,21 @@ class Loading(Situations):
                 "libresolv.so.2"]
         self.same("workout", env=environment(LD_PRELOAD=":".join(many)))
 
-    def test_options_that_are_wrong_cost_a_line(self):
+    def test_options_that_are_wrong_cost_a_line_or_two(self):
         for options, words in (("stacks=never", "bad value for stacks: never"),
                                ("nonsense=1", "unknown key nonsense"),
-                               ("stacks='full", None)):
+                               ("stacks='full", "quote after stacks= is never closed")):
             with self.subTest(options):
                 result = self.run_plain(
                     program("situations"), "workout",
                     env=environment(LD_PRELOAD=str(PRELOAD), LOCKWARDEN_OPTIONS=options))
                 self.assertEqual((result.code, result.out), (0, b"threads: works\n"))
-                if words is None:
-                    self.assertEqual(result.err, b"")
-                else:
-                    (line,) = self.lines(result)
-                    self.assertIn(words, line)
+                # The recorder's, of what it acts upon itself; and the helper's, which then ends.
+                lines = self.lines(result)
+                self.assertIn(words, lines[0])
+                self.assertLessEqual(len(lines), 2)
+                for line in lines:
+                    self.assertTrue(line.startswith("lockwarden: "), line)
 
     def test_help_lists_the_keys_and_the_program_runs(self):
         result = self.run_plain(program("situations"), "workout",
