@@ -5,8 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "watchdog/memory_map.h"
 #include "watchdog/process_facts.h"
 #include "watchdog/symbolizer.h"
 
@@ -34,11 +37,28 @@ class WatchedProcess::LateResolver : public StackResolver {
   Symbolizer symbolizer_;
 };
 
+namespace {
+
+// Whether the process has mapped what is mapped at `base` here. True where that cannot be known.
+bool HasMapped(int pid, const void* base) {
+  const std::vector<MemoryMapping> ours = ReadMemoryMap(getpid());
+  const MemoryMapping* const ledger = FindMapping(ours, reinterpret_cast<uint64_t>(base));
+  const std::vector<MemoryMapping> theirs = ReadMemoryMap(pid);
+  if (ledger == nullptr || ledger->inode == 0 || theirs.empty()) return true;
+  return std::any_of(theirs.begin(), theirs.end(), [ledger](const MemoryMapping& mapping) {
+    return mapping.inode == ledger->inode && mapping.device == ledger->device;
+  });
+}
+
+}  // namespace
+
 WatchedProcess::WatchedProcess(Registration registration, JudgeOptions options)
     : pid_(registration.pid),
       pidfd_(std::move(registration.pidfd)),
       auxiliary_vector_(ReadAuxiliaryVector(pid_)),
       reader_(std::move(registration.reader)),
+      // In this order: what still has the ledger afterwards was the ledger's image before.
+      execed_before_(!HasMapped(pid_, reader_->base())),
       kernel_(MakeProcKernelView(pid_)),
       resolver_(std::make_unique<LateResolver>(reader_.get(), pid_)),
       judge_(std::make_unique<ProcessJudge>(reader_.get(), kernel_.get(), resolver_.get(), pid_,
@@ -75,6 +95,7 @@ bool WatchedProcess::HasEnded() const {
 }
 
 bool WatchedProcess::HasExeced() const {
+  if (execed_before_) return true;
   const std::string now = auxiliary_vector_.empty() ? "" : ReadAuxiliaryVector(pid_);
   return !now.empty() && now != auxiliary_vector_;
 }

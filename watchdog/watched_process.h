@@ -78,6 +78,7 @@ class WatchedProcess {
   UniqueFd pidfd_;
   std::string auxiliary_vector_;  // as it was at first; empty: not known
   std::shared_ptr<LedgerReader> reader_;
+  const bool execed_before_;  // before its auxiliary vector was read
   std::unique_ptr<KernelView> kernel_;
   std::unique_ptr<LateResolver> resolver_;
   std::unique_ptr<ProcessJudge> judge_;
