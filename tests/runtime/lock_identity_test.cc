@@ -199,8 +199,10 @@ TEST_F(LockIdentityTest, TheRecordOfALockThatIsOftenForgottenIsNotWrittenAnyMore
   FakeLock& rival = *std::find_if(others.begin(), others.end(), at_one_place);
   const auto use_both = [&](uint64_t times) {
     for (uint64_t i = 0; i < times; ++i) {
-      Use(&lock);
-      Use(&rival);
+      Acquire(&lock);  // two sites, so two classes
+      Release(&lock);
+      Acquire(&rival);
+      Release(&rival);
     }
   };
   use_both(kManyTaken);
