@@ -17,7 +17,9 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -82,9 +84,20 @@ constexpr size_t kMostVariables = 512;
 constexpr const char* kPlaces[] = {"/../bin/lockwarden", "/../../bin/lockwarden",
                                    "/../../../bin/lockwarden"};
 
+struct FileId {
+  uint64_t device = 0, inode = 0;
+  bool operator==(const FileId&) const = default;
+};
+FileId Root() {
+  struct stat status{};
+  if (Failed(RawSyscall(SYS_newfstatat, AT_FDCWD, AsLong("/"), AsLong(&status), 0))) return {};
+  return {status.st_dev, status.st_ino};
+}
+
 // As the program was started. Its own memory may say otherwise when the helper is wanted.
 // Touched only where a helper may be wanted.
 struct AtLoad {
+  FileId root;
   Text<kPath> directory;  // current
   Text<kPath> options;    // LOCKWARDEN_OPTIONS=...
   Text<kPath> helper;     // LOCKWARDEN_HELPER, or empty
@@ -94,6 +107,8 @@ struct AtLoad {
 };
 constinit AtLoad at_load;
 constinit bool wanted = false;
+// Set once, by whoever calls prctl; forked children inherit them through memory.
+constinit std::atomic<bool> adopts_orphans{false}, has_ptracer{false};
 constinit std::atomic<int> considered{0};  // pid of the process that has considered it
 
 // Where the library lies, with the slash left out.
@@ -143,10 +158,27 @@ void CollectVariables(Start* start) {
   start->variables[count] = socket.Add(at_load.name.get()).get();
 }
 
+// In B, which has dispositions of its own: a signal that has waited must not call the program's
+// handler in the program's memory. What is ignored stays so, as over an exec.
+void ForgetHandlers() {
+  struct KernelAction {
+    uint64_t handler, flags, restorer, mask;
+  };
+  constexpr int kSignals = 64;
+  for (int number = 1; number <= kSignals; ++number) {
+    KernelAction action{};
+    const long asked =
+        RawSyscall(SYS_rt_sigaction, number, 0, AsLong(&action), sizeof(action.mask));
+    if (Failed(asked) || action.handler == reinterpret_cast<uint64_t>(SIG_IGN)) continue;
+    action = {};
+    RawSyscall(SYS_rt_sigaction, number, AsLong(&action), 0, sizeof(action.mask));
+  }
+}
+
 // In B: what stands open afterwards is in helper_call.h. It never returns.
 [[noreturn]] __attribute__((noinline)) void BecomeHelper(Start* start) {
-  const auto end = [start] {
-    start->failed = true;
+  start->failed = true;  // until the exec: whatever may end it
+  const auto end = [] {
     for (;;) RawSyscall(SYS_exit_group, 127);
   };
   // First out of the way of the numbers that they shall have.
@@ -172,11 +204,14 @@ void CollectVariables(Start* start) {
   }
   RawSyscall(SYS_setsid);  // Ctrl-C is for the program
   RawSyscall(SYS_chdir, AsLong(at_load.directory.get()));
+  ForgetHandlers();
   const uint64_t none = 0;
   RawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, AsLong(&none), 0, sizeof(none));
   const auto execute = [start](const char* path) {
+    start->failed = false;
     RawSyscall(SYS_execve, AsLong(path), AsLong(&start->arguments[0]),
                AsLong(&start->variables[0]));
+    start->failed = true;
   };
   if (!at_load.helper.empty()) execute(at_load.helper.get());
   for (const auto& place_of_it : at_load.places) {
@@ -242,19 +277,23 @@ __attribute__((noinline)) long StartA(Start* start) {
 }
 
 // What only a process with one thread may do, and with no memory that is locked as it is mapped:
-// the ledger is moved. An orphan of pid 1 or of a subreaper becomes its child, which its wait
-// would see.
+// the ledger is moved. An orphan of pid 1 or of a subreaper becomes its child, or that of the one it
+// was forked from, which a wait there would see. Under another root other files have our names.
 bool MayStart() {
-  bool one_thread = false, locked = false;
+  bool one_thread = false;
+  // What is locked from now on only (MCL_FUTURE) shows in the first mapping.
+  const long page = RawSyscall(SYS_mmap, 0, ledger::kPageSize, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  bool locked = Failed(page);
   ledger::ForEachLine("/proc/self/status", [&](const char* line) {
     if (std::strncmp(line, "Threads:\t", 9) == 0) one_thread = std::strcmp(line + 9, "1") == 0;
     if (std::strncmp(line, "VmLck:", 6) == 0) {
       locked = std::strpbrk(line, "123456789") != nullptr;
     }
   });
-  int reaper = 0;
-  RawSyscall(SYS_prctl, PR_GET_CHILD_SUBREAPER, AsLong(&reaper));
-  return one_thread && !locked && reaper == 0 && RawSyscall(SYS_getpid) != 1;
+  if (!Failed(page)) RawSyscall(SYS_munmap, page, ledger::kPageSize);
+  return one_thread && !locked && !adopts_orphans.load(std::memory_order_relaxed) &&  // own process
+         Root() == at_load.root;
 }
 
 void StartHelper(const ledger::Ledger& ledger) {
@@ -275,7 +314,9 @@ void StartHelper(const ledger::Ledger& ledger) {
       start.relative ? HandOverToRelatives(ledger) : start.helper > 0 && !start.failed;
   if (!handed_over) settings.token[0] = '\0';
   // Where Yama lets only ancestors look (elsewhere this is refused, and does nothing).
-  if (start.helper > 0) RawSyscall(SYS_prctl, PR_SET_PTRACER, start.helper);
+  if (start.helper > 0 && !has_ptracer.load(std::memory_order_relaxed)) {  // own process
+    RawSyscall(SYS_prctl, PR_SET_PTRACER, start.helper);
+  }
 }
 
 }  // namespace
@@ -287,6 +328,10 @@ void PrepareHelper() {
       ledger::TheGate()->epoch.load(std::memory_order_acquire) == 0) {  // G2
     return;
   }
+  int reaper = 0;
+  RawSyscall(SYS_prctl, PR_GET_CHILD_SUBREAPER, AsLong(&reaper));
+  if (reaper != 0 || RawSyscall(SYS_getpid) == 1) adopts_orphans = true;
+  at_load.root = Root();
   static constinit char directory[kPath];
   if (Failed(RawSyscall(SYS_getcwd, AsLong(&directory[0]), sizeof(directory)))) return;
   at_load.directory.Add(directory);
@@ -299,6 +344,14 @@ void PrepareHelper() {
   at_load.token.AddHex(image[0]).AddHex(image[1]);
   at_load.name.Add("/nonexistent/lockwarden-helper-").AddHex(ledger::MixHash(image[0] ^ image[1]));
   wanted = !at_load.options.empty() && !at_load.token.empty() && !at_load.name.empty();
+}
+
+void NotePrctl(int option, unsigned long value) {
+  // Relaxed: read by this process's only thread, and by those that it forks.
+  if (option == PR_SET_CHILD_SUBREAPER && value != 0) {
+    adopts_orphans.store(true, std::memory_order_relaxed);
+  }
+  if (option == PR_SET_PTRACER) has_ptracer.store(true, std::memory_order_relaxed);  // as above
 }
 
 void ConsiderHelper() {

@@ -13,4 +13,8 @@ void PrepareHelper();
 // nobody has its ledger.
 void ConsiderHelper();
 
+// The program has made this call: who adopts orphans would find the helper among its children, and
+// who names its tracer keeps that.
+void NotePrctl(int option, unsigned long value);
+
 }  // namespace lockwarden::interpose

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 
+#include "interpose/helper.h"
 #include "interpose/real.h"
 #include "runtime/sandbox.h"
 
@@ -17,9 +18,12 @@ LOCKWARDEN_HOOK int prctl(int option, ...) noexcept {
   unsigned long more[4];
   for (unsigned long& value : more) value = va_arg(list, unsigned long);
   va_end(list);
-  if (option != PR_SET_SECCOMP) return Real().prctl(option, more[0], more[1], more[2], more[3]);
+  if (option != PR_SET_SECCOMP) {
+    const int rc = Real().prctl(option, more[0], more[1], more[2], more[3]);
+    if (rc == 0) NotePrctl(option, more[0]);
+    return rc;
+  }
   ledger::NoteSeccomp();
-  if (more[0] == SECCOMP_MODE_STRICT) ledger::strict_mode = true;
   const int rc = Real().prctl(option, more[0], more[1], more[2], more[3]);
   if (rc != 0) ledger::NoteNoSeccomp();
   return rc;
@@ -35,7 +39,6 @@ __attribute__((used, visibility("hidden"))) long LockwardenSeccompCall(long numb
                                                                        long arguments) {
   const bool confines = operation == SECCOMP_SET_MODE_STRICT || operation == SECCOMP_SET_MODE_FILTER;
   if (confines) ledger::NoteSeccomp();
-  if (operation == SECCOMP_SET_MODE_STRICT) ledger::strict_mode = true;
   const long rc = lockwarden_real_syscall(number, operation, flags, arguments, 0, 0, 0);
   // A listener's descriptor is success; else a positive number names a thread that could not
   // be confined with the others, and nothing was installed.

@@ -25,7 +25,6 @@
 namespace lockwarden::ledger {
 
 constinit std::atomic<uint32_t> sandbox_count{0};
-constinit std::atomic<bool> strict_mode{false};
 
 namespace {
 

@@ -20,9 +20,6 @@ inline bool Sandboxed() { return sandbox_count.load(std::memory_order_acquire) !
 // A filter is about to be installed, or seccomp's strict mode entered: call it before the
 // real call, which may leave only few calls open. What still takes one is done now.
 void NoteSeccomp();
-// Seccomp's strict mode takes the time stamp counter away as well: a thread in it that reads the
-// clock is killed. Set before it is entered.
-extern std::atomic<bool> strict_mode;
 // The real call failed: nothing was installed.
 void NoteNoSeccomp();
 

@@ -86,7 +86,8 @@ void Identify(Header& header) {
 namespace {
 
 bool IsIndex(TableId id) {
-  return id == kLockIndex || id == kEdgeIndex || id == kStackIndex || id == kClassIndex;
+  return id == kLockIndex || id == kEdgeIndex || id == kStackIndex || id == kClassIndex ||
+         id == kThreadEdgeIndex;
 }
 
 // Slots from the first on beyond which none was ever filled: a level of the index is entered only
@@ -140,6 +141,12 @@ bool WriteUsed(long file, const Ledger& ledger) {
 
 long MoveSegment(const Ledger& ledger) {
   const long size = static_cast<long>(ledger.header().total_size);
+  // Growing a file past RLIMIT_FSIZE kills with SIGXFSZ, and the limit may be a new one.
+  rlimit limit{};
+  if (Failed(RawSyscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, AsLong(&limit))) ||
+      (limit.rlim_cur != RLIM_INFINITY && static_cast<uint64_t>(size) > limit.rlim_cur)) {
+    return -EFBIG;
+  }
   const long file = RawSyscall(SYS_memfd_create, AsLong("lockwarden-ledger"),
                                MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (Failed(file)) return file;
