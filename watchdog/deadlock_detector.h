@@ -77,6 +77,8 @@ class DeadlockDetector {
   uint64_t next_look_ns() const { return next_look_ns_; }
   uint64_t deadlocked_threads() const { return deadlocked_threads_; }
   uint64_t deadlocks_now() const { return known_.size(); }
+  // Those, and what was told as a stall, as long as none of its threads has moved.
+  uint64_t told_now() const { return known_.size() + presumed_.size(); }
 
  private:
   struct Sighting {

@@ -140,6 +140,16 @@ std::vector<std::string> JointDetector::Forget(const JudgedProcess& process, uin
   return lines;
 }
 
+bool JointDetector::Involves(int pid) const {
+  const auto has = [pid](const auto& cores) {
+    return std::any_of(cores.begin(), cores.end(), [pid](const auto& core) {
+      return std::any_of(core.begin(), core.end(),
+                         [pid](const auto& thread) { return thread.first == pid; });
+    });
+  };
+  return has(known_) || has(presumed_);
+}
+
 uint64_t JointDetector::deadlocked_threads() const {
   uint64_t threads = 0;
   for (const auto& core : known_) threads += core.size();

@@ -63,6 +63,8 @@ class JointDetector {
   uint64_t next_look_ns() const { return next_look_ns_; }
   uint64_t deadlocked_threads() const;
   uint64_t deadlocks_now() const { return known_.size(); }
+  // Whether a thread of it is in one that was told, sure or presumed, and has not dissolved.
+  bool Involves(int pid) const;
 
  private:
   using Where = std::pair<int, uint32_t>;  // pid, slot

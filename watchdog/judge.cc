@@ -80,6 +80,7 @@ class ProcessJudge::Impl {
     Merge(&findings);
     state_.deadlocked_threads = detector_.deadlocked_threads();
     state_.deadlock_cycles = detector_.deadlocks_now();
+    state_.told_now = detector_.told_now();
     state_.order_cycles = order_.cycles();
     return findings;
   }

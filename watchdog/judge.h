@@ -91,6 +91,7 @@ struct JudgeOptions {
 struct JudgeState {
   uint64_t deadlocked_threads = 0;
   uint64_t deadlock_cycles = 0;
+  uint64_t told_now = 0;  // deadlocks, sure or presumed, that were told and have not dissolved
   uint64_t order_cycles = 0;
   // Predictions and violations with the fingerprint of one that was told: not told again.
   uint64_t merged = 0;

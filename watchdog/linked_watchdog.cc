@@ -253,6 +253,7 @@ class Watchdog::Impl {
   }
 
   void ClimbDeadlock(uint64_t now_ns) {
+    if (own_->judge().state().told_now == 0) own_->deadlock = Climb();  // dissolved
     if (own_->deadlock.ladder == nullptr) return;
     ProgramEnd end;
     end.deadlocked = true;
@@ -262,15 +263,14 @@ class Watchdog::Impl {
   void ClimbStall(uint64_t now_ns) {
     if (options_.on_stall.OnlyTells() || own_->deadlock.ladder != nullptr) return;
     const std::vector<Stall> stalls = own_->judge().stalls().now();
-    const StallVerdict verdict = JudgeStalls(stalls, options_.stall_quorum);
+    const StallVerdict verdict = JudgeStalls(stalls, options_.stall_quorum, options_.on_stall);
     Climb* const climb = &own_->stall;
     if (verdict.stall == nullptr) {
       *climb = Climb();
       return;
     }
-    if (climb->ladder == nullptr) {
-      climb->ladder = &options_.on_stall.For(StallKindName(verdict.stall->kind));
-    }
+    const Ladder* const ladder = &options_.on_stall.For(StallKindName(verdict.stall->kind));
+    if (climb->ladder != ladder) *climb = {ladder, 0, 0};
     if (climb->done == 0) climb->since_ns = verdict.since_ns;
     ProgramEnd end;
     end.stalled = true;
@@ -364,7 +364,7 @@ absl::StatusOr<std::unique_ptr<Watchdog>> Watchdog::Start(Options given) {
     return absl::InvalidArgumentError(absl::StrCat("Watchdog: ", settings.status().message()));
   }
   settings->insert(settings->begin(), Setting{"profile", "production"});
-  const char* variable = getenv(ledger::kOptionsVariable);
+  const char* variable = secure_getenv(ledger::kOptionsVariable);
   const auto environment = ParseOptionsVariable(variable == nullptr ? "" : variable);
   if (!environment.ok()) return environment.status();
   settings->insert(settings->end(), environment->begin(), environment->end());

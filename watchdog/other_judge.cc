@@ -29,7 +29,7 @@ std::string SocketPath() {
       api->settings->token[0] != '\0') {
     return api->settings->socket_path;
   }
-  const char* variable = getenv(ledger::kSocketVariable);
+  const char* variable = secure_getenv(ledger::kSocketVariable);
   const char* colon = variable == nullptr ? nullptr : std::strchr(variable, ':');
   return colon == nullptr ? "" : colon + 1;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,6 +70,8 @@ std::vector<uint64_t> SelfRestart::History(uint64_t now_ns) const {
 }
 
 int SelfRestart::Execute(const std::vector<int>& kept, const std::vector<uint64_t>& history) const {
+  // What the loader takes out of such a program's environment would come back in.
+  if (getauxval(AT_SECURE) != 0) return EPERM;
   std::vector<std::string> environment = environment_;
   std::erase_if(environment,
                 [](const std::string& entry) { return absl::StartsWith(entry, Prefix()); });

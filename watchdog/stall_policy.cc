@@ -25,6 +25,22 @@ StallVerdict JudgeStalls(const std::vector<Stall>& stalls, int quorum) {
   return verdict;
 }
 
+StallVerdict JudgeStalls(const std::vector<Stall>& stalls, int quorum,
+                         const StallLadders& ladders) {
+  StallVerdict verdict = JudgeStalls(stalls, quorum);
+  const auto acts = [&ladders](const Stall& stall) {
+    return !ladders.For(StallKindName(stall.kind)).OnlyTells();
+  };
+  if (verdict.stall == nullptr || acts(*verdict.stall)) return verdict;
+  const Stall* first = nullptr;
+  for (const Stall& stall : stalls) {
+    if (stall.heartbeat.empty() || !acts(stall)) continue;
+    if (first == nullptr || stall.told_ns < first->told_ns) first = &stall;
+  }
+  if (first != nullptr) verdict = {first, std::max(verdict.since_ns, first->told_ns)};
+  return verdict;
+}
+
 const Stall* StallToActOn(const std::vector<Stall>& stalls, const Options& options,
                           uint64_t now_ns) {
   const StallVerdict verdict = JudgeStalls(stalls, options.stall_quorum);

@@ -19,6 +19,8 @@ struct StallVerdict {
   uint64_t since_ns = 0;         // since when there are enough
 };
 StallVerdict JudgeStalls(const std::vector<Stall>& stalls, int quorum);
+// The same; but one whose ladder acts goes before those whose ladder only tells.
+StallVerdict JudgeStalls(const std::vector<Stall>& stalls, int quorum, const StallLadders& ladders);
 
 // The stall to act upon, into `stalls`; null: none yet. Long waits for a lock are never acted
 // upon: they are no heartbeat's.

@@ -209,6 +209,10 @@ void Supervisor::TakeRegistrations(uint64_t now_ns) {
 
 void Supervisor::Retire(Processes::iterator process, uint64_t now_ns,
                         const std::function<void(WatchedProcess*)>& crashed) {
+  // What a note was to come before.
+  for (Finding& finding : std::exchange(process->second->untold, {})) {
+    Tell(&finding, process->second.get());
+  }
   Handle(process->second->Finish(now_ns), process->second.get(), now_ns);
   if (crashed != nullptr) crashed(process->second.get());
   for (const std::string& line : joint_.Forget(process->second->Lend(), now_ns)) {

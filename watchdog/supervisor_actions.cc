@@ -31,7 +31,11 @@ uint64_t Nanoseconds(absl::Duration duration) {
 
 void Supervisor::Tell(Finding* finding, WatchedProcess* process) {
   setup_.desk->Take(finding, process->reader());
-  process->last_incident = finding->incident;
+  const bool hangs = finding->kind == FindingKind::kDeadlock ||
+                     finding->kind == FindingKind::kSelfDeadlock ||
+                     finding->kind == FindingKind::kStall;
+  // One that was told before, or is not wanted, has none of its own.
+  if (hangs && !finding->incident.empty()) process->last_incident = finding->incident;
 }
 
 void Supervisor::Handle(std::vector<Finding> findings, WatchedProcess* process, uint64_t now_ns) {
@@ -113,7 +117,9 @@ std::string Supervisor::WhatFor(DeadlockAction action, const WatchedProcess& pro
 }
 
 void Supervisor::ClimbOn(Climb* climb, const Hang& hang, WatchedProcess* process, uint64_t now_ns) {
-  // A core that is being copied is waited for, for as long as CoreDumps allows it.
+  // A core that is being copied is waited for, for as long as CoreDumps allows it: the process
+  // stands still meanwhile, and has none of the time until the next rung.
+  if (dumps_.IsDumping(process->pid()) && climb->done != 0) climb->since_ns = now_ns;
   while (!dumps_.IsDumping(process->pid())) {
     const uint64_t since_ns = climb->since_ns;
     const Rung* rung = climb->ladder->Due(climb->done, since_ns, hang.first_delay_ns, now_ns);
@@ -178,6 +184,12 @@ void Supervisor::ActOnHangs(uint64_t now_ns) {
   if (done_) return;
   for (auto& [pid, process] : processes_) {
     if (process->HasEnded()) continue;
+    // Dissolved: somebody outside ended a thread of it, or let one go.
+    if (process->kill_at_ns == 0 && process->judge().state().told_now == 0 &&
+        !joint_.Involves(pid)) {
+      process->deadlock = Climb();
+      process->told_deadlock = false;
+    }
     if (Climb* const climb = &process->deadlock; climb->ladder != nullptr) {
       ClimbOn(climb, {EndedByUs::kDeadlock, 0, 0, ""}, process.get(), now_ns);
     } else {
@@ -188,17 +200,20 @@ void Supervisor::ActOnHangs(uint64_t now_ns) {
 
 void Supervisor::ActOnStalls(WatchedProcess* process, uint64_t now_ns) {
   if (options_.on_stall.OnlyTells() && !options_.on_stall.Has(DeadlockAction::kNote)) return;
-  const std::vector<Stall> stalls = process->judge().stalls().now();
-  const StallVerdict verdict = JudgeStalls(stalls, options_.stall_quorum);
   Climb* const climb = &process->stall;
+  if (dumps_.IsDumping(process->pid())) {  // nothing can beat
+    if (climb->done != 0) climb->since_ns = now_ns;
+    return;
+  }
+  const std::vector<Stall> stalls = process->judge().stalls().now();
+  const StallVerdict verdict = JudgeStalls(stalls, options_.stall_quorum, options_.on_stall);
   if (verdict.stall == nullptr) {
     *climb = Climb();
     if (stalls.empty()) process->untold.clear();  // it beats again: the line was enough
     return;
   }
-  if (climb->ladder == nullptr) {
-    climb->ladder = &options_.on_stall.For(StallKindName(verdict.stall->kind));
-  }
+  const Ladder* const ladder = &options_.on_stall.For(StallKindName(verdict.stall->kind));
+  if (climb->ladder != ladder) *climb = {ladder, 0, 0};
   if (climb->done == 0) climb->since_ns = verdict.since_ns;
   const absl::Duration lasts = absl::Trunc(
       absl::Nanoseconds(static_cast<int64_t>(now_ns - verdict.since_ns)), absl::Milliseconds(100));

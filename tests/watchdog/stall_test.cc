@@ -289,6 +289,25 @@ TEST(StallPolicyTest, GraceQuorumAndEssential) {
       << "long waits are nobody's heartbeat";
 }
 
+TEST(StallPolicyTest, AStallWhoseLadderActsGoesBeforeThoseThatAreOnlyTold) {
+  const auto ladders = StallLadders::Parse("abort;starved=report", "report|dump|abort|restart");
+  ASSERT_TRUE(ladders.ok());
+  const auto stall = [](const char* name, StallKind kind, uint64_t told_ns) {
+    return Stall{.heartbeat = name, .essential = false, .tid = 1, .kind = kind, .told_ns = told_ns};
+  };
+  const Stall starved = stall("starved", StallKind::kStarved, 0);
+  const Stall locked = stall("locked", StallKind::kLock, 3 * kSecond);
+  const std::vector<Stall> both = {starved, locked};
+  const StallVerdict verdict = JudgeStalls(both, 1, *ladders);
+  ASSERT_NE(verdict.stall, nullptr);
+  EXPECT_EQ(verdict.stall->heartbeat, "locked");
+  EXPECT_EQ(verdict.since_ns, 3 * kSecond) << "its own time, not the other's";
+  const std::vector<Stall> alone = {starved};
+  EXPECT_EQ(JudgeStalls(alone, 1, *ladders).stall, &alone[0]);
+  EXPECT_EQ(JudgeStalls(alone, 2, *ladders).stall, nullptr) << "no quorum";
+  EXPECT_EQ(JudgeStalls(both, 2, *ladders).since_ns, 3 * kSecond);
+}
+
 TEST(HeartbeatTotalsTest, OneNameIsOneSeriesAndNamesAreBounded) {
   FakeKernelView kernel;
   const StallWatch stalls(&kernel, 0);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <iterator>
 #include <memory>
+#include <system_error>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -196,9 +197,14 @@ ProcessStacks StacksOfAllThreads(int pid, const StackLimits& limits, StackResolv
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread tracer([&] { stacks = CollectAll(pid, limits); });
+  std::thread tracer;
+  try {
+    tracer = std::thread([&] { stacks = CollectAll(pid, limits); });
+  } catch (const std::system_error&) {  // as when the program has used up what both may have
+    stacks.why_none = "no thread could be started to look at it";
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  tracer.join();
+  if (tracer.joinable()) tracer.join();
   if (resolver != nullptr) {
     for (ThreadStack& thread : stacks.threads) thread.frames = resolver->Resolve(thread.pcs);
   }

@@ -215,8 +215,8 @@ class Decoder {
     std::optional<Awaited> told = FromStack(thread_.frames);
     if (priority) told = Awaited::kMutex;
     // A condition's waiter that has been woken waits for the mutex: 0 is what it waits for
-    // while it still waits for a signal.
-    if (told == Awaited::kCondition && value() != 0) told = Awaited::kMutex;
+    // while it still waits for a signal, unless a newer libc counts there.
+    if (told == Awaited::kCondition && value() != 0 && IsHeldMutex()) told = Awaited::kMutex;
     if (!told.has_value()) told = FromWords();
     wait_.awaited = told.value_or(Awaited::kFutex);
     wait_.kind = NameOfKind(wait_.awaited);
@@ -253,13 +253,7 @@ class Decoder {
   std::optional<Awaited> FromWords() {
     if (JoinedThread() != 0) return Awaited::kJoin;
     if (!thread_.frames.empty() && !thread_.frames[0].function.empty()) return std::nullopt;
-    LockInfo mutex;
-    mutex.address = word();
-    mutex.kind = LockKind::kMutex;
-    const LockWord says = ReadLockWord(kernel_, mutex);
-    const bool owned = says.says == LockWord::Says::kOwned && value() >= 2 &&
-                       living_.contains(says.owner) && KindMakesSense();
-    if (owned) return Awaited::kMutex;
+    if (value() >= 2 && IsHeldMutex()) return Awaited::kMutex;
     // A semaphore without units counts those who wait for one in the next word.
     uint32_t words[2] = {};
     const bool in_libc = !thread_.frames.empty() && IsLibc(thread_.frames[0]);
@@ -267,6 +261,15 @@ class Decoder {
                          words[1] != 0 && words[1] <= living_.size();
     if (in_libc && value() == 0 && counted) return Awaited::kSemaphore;
     return std::nullopt;
+  }
+
+  // A thread that lives holds what would be a mutex at the word.
+  bool IsHeldMutex() {
+    LockInfo mutex;
+    mutex.address = word();
+    mutex.kind = LockKind::kMutex;
+    const LockWord says = ReadLockWord(kernel_, mutex);
+    return says.says == LockWord::Says::kOwned && living_.contains(says.owner) && KindMakesSense();
   }
 
   bool KindMakesSense() {
