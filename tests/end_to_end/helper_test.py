@@ -116,7 +116,7 @@ class Helper(HelperCase):
             "for i in range(3):\n"
             "    if os.fork() == 0: break\n"
             "t = threading.Thread(target=sys.stdin.read); t.start()\n"
-            "print(os.getpid(), flush=True); t.join()\n"
+            "os.write(1, b'%d\\n' % os.getpid()); t.join()\n"
         )
         pids = [int(forked.stdout.readline()) for _ in range(4)]
         self.assertEqual(len({self.helper_of(pid) for pid in pids}), 1)
