@@ -52,7 +52,7 @@ constexpr Key kKeys[] = {
     {"incidents_mb", "a count; for the judge"},
     {"on_incident", "a shell command; for the judge"},
     {"on_incident_timeout", "a duration; for the judge"},
-    {"predict", "locks|classes; for the judge"},
+    {"predict", "locks|joins|classes; for the judge"},
     {"rules", "a file; lock order is recorded; for the judge"},
     {"lock_graph", "a directory; for the judge"},
     {"suppressions", "a file; for the judge"},

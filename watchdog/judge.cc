@@ -38,7 +38,7 @@ class ProcessJudge::Impl {
         kernel_(kernel),
         pid_(pid),
         detector_(reader, kernel, options.confirm_after_ns),
-        order_(reader, options.predict_classes),
+        order_(reader, options.predict_joins, options.predict_classes),
         rules_(reader, options.rules),
         signal_locks_(reader),
         exits_(reader, kernel),

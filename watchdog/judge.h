@@ -82,6 +82,7 @@ class OrderRules;
 struct JudgeOptions {
   uint64_t confirm_after_ns = 30'000'000;  // between the two collects
   bool predict = true;                     // lock-order cycles
+  bool predict_joins = true;               // also those with a thread that is joined in them
   bool predict_classes = false;            // also those that exist between lock classes only
   uint64_t wait_limit_ns = 0;              // longer waits for a lock are told; 0: none is
   const OrderRules* rules = nullptr;       // null: none; outlives the judge

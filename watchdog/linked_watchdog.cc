@@ -220,6 +220,8 @@ class Watchdog::Impl {
       if (!self.pidfd.valid()) return;
       JudgeOptions judging;
       judging.predict = options_.profile == Profile::kTest;
+      judging.predict_joins = options_.predict != Predict::kLocks;
+      judging.predict_classes = options_.predict == Predict::kClasses;
       judging.wait_limit_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.wait_limit));
       judging.rules = &files_->rules();
       own_ = std::make_unique<WatchedProcess>(std::move(self), judging);

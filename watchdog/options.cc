@@ -125,7 +125,7 @@ constexpr char kRestarts[] = "never|on-failure|always";
 constexpr char kFormats[] = "text|json";
 constexpr char kStacks[] = "full|site|off";
 constexpr char kNotifies[] = "own|program|off";
-constexpr char kPredicts[] = "locks|classes";
+constexpr char kPredicts[] = "locks|joins|classes";
 constexpr char kYesNo[] = "yes|no";
 constexpr char kDeaths[] = "go-on|end";
 constexpr char kWatchdogs[] = "helper|off";
@@ -229,8 +229,9 @@ const OptionKey kKeys[] = {
        return SetChoice(v, kOrders, &o->order.emplace(OrderAction::kOff));
      }},
     {"predict", kPredicts, "locks",
-     "with profile=test: locks: orders of locks that form a cycle; classes: also orders of classes\n"
-     "of locks (all that were created, or first taken, at one place), which is less certain",
+     "with profile=test: locks: orders of locks that form a cycle; joins: also of a lock that a\n"
+     "joined thread takes; classes: also orders of classes of locks (all that were created, or\n"
+     "first taken, at one place). Each is less certain than the one before",
      [](absl::string_view v, Options* o) { return SetChoice(v, kPredicts, &o->predict); }},
     {"rules", "FILE", "none",
      "lines 'order A before B' by class, lock name, variable, function or file:line: to take A\n"

@@ -24,7 +24,7 @@ enum class RestartWhen { kNever, kOnFailure, kAlways };
 enum class NotifyWho { kOwn, kProgram, kOff };
 enum class ReportFormat { kText, kJson };
 enum class StackDetail { kFull, kSite, kOff };
-enum class Predict { kLocks, kClasses };
+enum class Predict { kLocks, kJoins, kClasses };
 enum class OrderAction { kOff, kReport, kThrow, kAbort };
 
 struct Options {

@@ -56,7 +56,7 @@ void OrderWatch::Look(const Snapshot& snapshot, uint64_t now_ns, bool last) {
   now_ns_ = now_ns;
   thread_order_.reset();
   ReadEdges(&locks_read_, snapshot.order_edges, /*of_threads=*/false, last);
-  ReadEdges(&threads_read_, snapshot.thread_edges, /*of_threads=*/true, last);
+  if (joins_) ReadEdges(&threads_read_, snapshot.thread_edges, /*of_threads=*/true, last);
   if (!graph_.idle()) {
     graph_.Search(last ? kStepsLast : kStepsALook, [&](const std::vector<uint32_t>& ids) {
       OrderVerdict why = OrderVerdict::kBounded;

@@ -47,8 +47,10 @@ struct PredictedCycle {
 
 class OrderWatch {
  public:
-  // `classes`: cycles that exist between classes of locks only are told as well.
-  explicit OrderWatch(const LedgerReader* reader, bool classes = false) : reader_(reader) {
+  // `joins`: cycles with a thread that is joined in them are told as well; `classes`: those that
+  // exist between classes of locks only.
+  explicit OrderWatch(const LedgerReader* reader, bool joins = true, bool classes = false)
+      : reader_(reader), joins_(joins) {
     if (classes) classes_.emplace(reader);
   }
 
@@ -103,6 +105,7 @@ class OrderWatch {
   const LedgerReader* reader_;
   LockOrderGraph graph_;
   NestingWatch nesting_;
+  const bool joins_;
   std::optional<ClassOrder> classes_;
   Cursor locks_read_, threads_read_;
   uint64_t skipped_ = 0;

@@ -183,6 +183,7 @@ void Supervisor::Take(Registration registration, uint64_t now_ns) {
   if (const auto old = processes_.find(pid); old != processes_.end()) Retire(old, now_ns);
   JudgeOptions judging;
   judging.predict = options_.profile == Profile::kTest;
+  judging.predict_joins = options_.predict != Predict::kLocks;
   judging.predict_classes = options_.predict == Predict::kClasses;
   judging.wait_limit_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.wait_limit));
   judging.rules = setup_.rules;

@@ -45,7 +45,7 @@ def run(source, folder):
         if not key.startswith("LOCKWARDEN_") and key != "LD_PRELOAD"
     }
     process = subprocess.Popen(
-        [LOCKWARDEN, "run", "--format=json", f"--report={report}",
+        [LOCKWARDEN, "run", "--predict=joins", "--format=json", f"--report={report}",
          f"--incidents={folder / 'incidents'}", "--",
          *command(source)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

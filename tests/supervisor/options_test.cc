@@ -156,6 +156,7 @@ TEST(OptionsTest, ASwitchNeedsNoValueAndTakesNoWord) {
 
 TEST(OptionsTest, ClassesArePredictedOnRequest) {
   EXPECT_EQ(FromCommandLine({})->predict, Predict::kLocks);
+  EXPECT_EQ(FromCommandLine({"--predict=joins"})->predict, Predict::kJoins);
   EXPECT_EQ(FromCommandLine({"--predict=classes"})->predict, Predict::kClasses);
   EXPECT_FALSE(FromCommandLine({"--predict=both"}).ok());
 }
